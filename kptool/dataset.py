@@ -1,0 +1,107 @@
+"""The values that flow: what was read, and what was predicted. Frozen, numpy only, NaN = not labelled."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kptool.geometry import Bytes, Floats
+from kptool.schema import Schema
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Names = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their labels, as read.
+
+    Attributes:
+        ids: (N,) str, unique; what a message, a report and a submission call the image.
+        images: (N, C, H, W) uint8; may be memory-mapped.
+        points: (N, K, 2) float64 x, y in the image's own pixels; NaN where not labelled.
+        schema: the K points.
+        digest: hex digest of the files this was read from; what caches, folds and runs are keyed by.
+        groups: (N,) int or None; images that must share a fold whatever they look like (a person, a film).
+    """
+
+    ids: Names
+    images: Bytes
+    points: Floats
+    schema: Schema
+    digest: str
+    groups: Ints | None = None
+
+    def __post_init__(self) -> None:
+        assert self.images.ndim == 4, self.images.shape
+        assert self.images.dtype == np.uint8, self.images.dtype
+        assert self.points.shape == (len(self.ids), len(self.schema.points), 2), self.points.shape
+        assert len(self.images) == len(self.ids) == len(np.unique(self.ids))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labelled(self) -> Mask:
+        """(N, K) True where a point has both its coordinates."""
+        return np.asarray(np.isfinite(self.points).all(-1))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(W, H) of the images."""
+        return self.images.shape[3], self.images.shape[2]
+
+    def take(self, index: npt.ArrayLike) -> Dataset:
+        """The rows of `index` (int or bool), in its order; the digest says which rows they are."""
+        rows = np.arange(len(self))[index]  # type: ignore[index]
+        digest = hashlib.sha256(self.digest.encode() + rows.astype("<i8").tobytes()).hexdigest()
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self, ids=self.ids[rows], images=self.images[rows], points=self.points[rows], digest=digest, groups=groups
+        )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Points found in images, always in the ORIGINAL image's pixels and never clipped.
+
+    Attributes:
+        ids: (N,) str.
+        points: (N, K, 2) float64.
+        spread: (N, K) float64, the model's own standard deviation per coordinate in px; NaN where a head has none.
+        schema: the K points.
+    """
+
+    ids: Names
+    points: Floats
+    spread: Floats
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The values a competition asks for, in the order of its table.
+
+    Attributes:
+        row_ids: (R,) int, what the submission's first column holds.
+        image: (R,) int, a row of the test Dataset.
+        point: (R,) int, a point of the schema.
+        axis: (R,) int, 0 = x, 1 = y.
+        digest: hex digest of the table.
+    """
+
+    row_ids: Ints
+    image: Ints
+    point: Ints
+    axis: Ints
+    digest: str
+
+    def asked(self, images: int, points: int) -> Mask:
+        """(images, points) True where at least one coordinate is asked for."""
+        wanted = np.zeros((images, points), dtype=np.bool_)
+        wanted[self.image, self.point] = True
+        return wanted

@@ -1,0 +1,114 @@
+"""What the points of a competition are called, and which become which in a mirror."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kptool.errors import DataError, UsageError, did_you_mean
+from kptool.geometry import Floats
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The points of one competition, in file order.
+
+    Attributes:
+        name: the competition's slug.
+        points: K names.
+        mirror: a permutation of range(K) that is its own inverse: point k of a mirrored image is point mirror[k] of
+            the original. Empty where the pairs are not known, and then nothing may be flipped.
+        scale_pair: two points whose distance normalises errors (NME), or None.
+        edges: pairs of points that a drawing joins.
+    """
+
+    name: str
+    points: tuple[str, ...]
+    mirror: tuple[int, ...] = ()
+    scale_pair: tuple[int, int] | None = None
+    edges: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.points)) != len(self.points):
+            raise UsageError(f"{self.name}: a point is named twice", "every point needs a name of its own")
+        if self.mirror and [self.mirror[m] for m in self.mirror] != list(range(len(self.points))):
+            raise UsageError(f"{self.name}: mirror is not its own inverse", "list each left/right pair once")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The 2K coordinate columns: name_x, name_y, point by point."""
+        return tuple(f"{point}_{axis}" for point in self.points for axis in "xy")
+
+    def index(self, point: str) -> int:
+        """The number of a named point; raises UsageError with the closest name."""
+        if point not in self.points:
+            raise UsageError(f"{self.name}: no point is called '{point}'", did_you_mean(point, self.points))
+        return self.points.index(point)
+
+
+def make_schema(
+    name: str,
+    points: list[str],
+    pairs: list[tuple[str, str]] | None = None,
+    scale_pair: tuple[str, str] | None = None,
+    edges: list[tuple[str, str]] | None = None,
+) -> Schema:
+    """A Schema from names. `pairs` None = unknown (no flips); a list pairs those and leaves the others alone."""
+    bare = Schema(name, tuple(points))
+    mirror = list(range(len(points)))
+    for left, right in pairs or []:
+        a, b = bare.index(left), bare.index(right)
+        if (mirror[a], mirror[b]) != (a, b):
+            raise UsageError(f"{name}: '{left}' or '{right}' stands in two mirror pairs", "list each pair once")
+        mirror[a], mirror[b] = b, a
+    return Schema(
+        name,
+        tuple(points),
+        tuple(mirror) if pairs is not None else (),
+        (bare.index(scale_pair[0]), bare.index(scale_pair[1])) if scale_pair else None,
+        tuple((bare.index(a), bare.index(b)) for a, b in edges or []),
+    )
+
+
+def mirror_points(points: npt.ArrayLike, schema: Schema) -> Floats:
+    """Give points (..., K, 2) the names they have in the mirrored image; coordinates stay as they are.
+
+    Raises:
+        UsageError: the schema knows no pairs.
+    """
+    if not schema.mirror:
+        raise UsageError(f"{schema.name}: no mirror pairs are known, so nothing can be flipped", "set mirror = 0")
+    return np.asarray(points, dtype=np.float64)[..., list(schema.mirror), :]
+
+
+def check_mirror(schema: Schema, points: Floats) -> None:
+    """Hold the mirror pairs against the mean shape of labelled points (N, K, 2).
+
+    The mean shape, flipped about its own middle and renamed, must fall back onto itself: every renamed point must land
+    nearer to its own place than to its partner's, and a point without partner must lie near the midline.
+
+    Raises:
+        DataError: a pair that disagrees with the labels, named.
+    """
+    if not schema.mirror:
+        return
+    counts = np.isfinite(points[..., 0]).sum(0)
+    mean = np.nansum(points, axis=0) / np.maximum(counts, 1)[:, None]
+    seen = (counts > 0) & (counts[list(schema.mirror)] > 0)
+    if not seen.any():
+        return
+    middle = (mean[seen, 0] + mean[list(schema.mirror), 0][seen]).mean() / 2
+    flipped = mirror_points(np.stack([2 * middle - mean[:, 0], mean[:, 1]], axis=-1), schema)
+    width = np.ptp(mean[seen, 0])
+    for k in np.flatnonzero(seen):
+        own = np.linalg.norm(flipped[k] - mean[k])
+        partner = schema.mirror[k]
+        limit = width / 4 if partner == k else np.linalg.norm(flipped[k] - mean[partner])
+        if own > limit:
+            raise DataError(
+                f"{schema.name}: mirror pair '{schema.points[k]}' / '{schema.points[partner]}' disagrees with the mean "
+                f"shape of the labels (off by {own:.1f} px)",
+                "correct the pairs in competition.toml",
+            )
