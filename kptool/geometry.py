@@ -11,7 +11,7 @@ Points are (..., K, 2) arrays of x, y. Names end in their frame: ``points_frame`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,15 +51,15 @@ class Affine:
 
     def inverse(self) -> Affine:
         """The map back. Raises numpy.linalg.LinAlgError where the map is flat."""
-        return Affine(np.linalg.inv(self.matrix))
+        return Affine(np.linalg.inv(self.matrix).astype(np.float64))
 
     @property
     def mirrors(self) -> npt.NDArray[np.bool_]:
         """(...) True where the map turns left into right, read from the determinant: a flip needs no flag."""
         return np.asarray(np.linalg.det(self.matrix[..., :2, :2]) < 0)
 
-    def __getitem__(self, index: object) -> Affine:
-        return Affine(self.matrix[index])  # type: ignore[index]
+    def __getitem__(self, index: int | slice | npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]) -> Affine:
+        return Affine(self.matrix[index])
 
     def __len__(self) -> int:
         return len(self.matrix)

@@ -54,7 +54,7 @@ def discover(labelled: Mask, smallest: float = 0.05) -> Schemes:
     patterns, counts = np.unique(labelled, axis=0, return_counts=True)
     common = patterns[(counts >= smallest * len(labelled)) & patterns.any(1)]
     if not len(common):
-        common = labelled.any(0, keepdims=True)
+        common = np.asarray(labelled.any(0, keepdims=True))
     if not common.any():
         common = np.ones_like(common)
     common = common[np.lexsort((*common.T[::-1], -common.sum(1)))]

@@ -1,0 +1,61 @@
+"""`kptool cv`: cross-validate a recipe, or go on with a run that was cut off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kptool.errors import UsageError
+
+
+def cv(
+    competition: Annotated[
+        str | None, typer.Argument(help="A competition's name (kptool list), or a folder with a competition.toml.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder, zip or CSV with the competition's data.")] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file.")] = "default",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: section.key=value.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Short for --set train.epochs=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
+    folds: Annotated[str | None, typer.Option(help="Train only these folds, as in 0,2.")] = None,
+    pretrained: Annotated[bool, typer.Option(help="Start a timm backbone from the hub's weights.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="Start a timm backbone from a .safetensors file.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Folds side by side; default: one a core.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Cross-validate a recipe: train every fold, report the out-of-fold errors.
+
+    Example: kptool cv facial-keypoints-detection --data ~/data/fkd --epochs 8
+    """
+    from kptool.cli.sitting import Wish, begin, finish, resume_run, train
+    from kptool.cli.terminal import make_console
+
+    console = make_console(stderr=as_json)
+    changes = _changes(settings, epochs, seed, pretrained, weights)
+    wish = Wish(competition, data, recipe, tuple(changes), folds, device, runs)
+    if resume is None and competition is None:
+        raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
+    run, intake = resume_run(console, wish, resume) if resume else begin(console, wish)
+    train(console, run, intake, workers)
+    finish(console, run, as_json)
+
+
+def _changes(
+    settings: list[str] | None, epochs: int | None, seed: int | None, pretrained: bool, weights: Path | None
+) -> list[str]:
+    out = list(settings or [])
+    if epochs is not None:
+        out.append(f"train.epochs={epochs}")
+    if seed is not None:
+        out.append(f"seed={seed}")
+    if pretrained:
+        out.append("model.pretrained=true")
+    if weights is not None:
+        out.append(f"model.weights={json.dumps(str(weights.resolve()))}")  # a JSON string is a TOML string
+    return out

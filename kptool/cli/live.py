@@ -1,0 +1,259 @@
+"""What a terminal shows while folds train: a table of them, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from rich import live
+from rich.console import Console, Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from kptool.engine.progress import Progress
+
+REFRESH_PER_SECOND = 2  # the drawing shares its cores with the training
+LINE_EVERY = 0.1  # of a fold's epochs, at most, where there is no terminal
+LINE_AFTER = 600.0  # seconds without a line of a fold, then its next evaluation is told whatever its epoch
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold as the view knows it.
+
+    Attributes:
+        now: the last news of it.
+        start: (epoch, seconds) from which its speed is reckoned; not (0, 0) where the fold was resumed.
+        at: the clock when the last news came, in seconds.
+        heldout: last held-out score, None before the first evaluation.
+        best: (score, epoch) of the best one.
+    """
+
+    now: Progress
+    start: tuple[int, float] | None = None
+    at: float = 0.0
+    heldout: float | None = None
+    best: tuple[float, int] | None = None
+
+    def told(self, news: Progress, at: float) -> Fold:
+        """The fold after `news` that came at the clock's `at`."""
+        start = self.start
+        if start is None and news.epoch > 0:
+            # A resumed fold may count its seconds from the resumption or from the very start: only differences hold.
+            start = (0, 0.0) if news.epoch == 1 else (news.epoch, news.seconds)
+        best = self.best
+        if news.heldout is not None and math.isfinite(news.heldout) and (best is None or news.heldout < best[0]):
+            best = (news.heldout, news.epoch)
+        heldout = self.heldout if news.heldout is None else news.heldout
+        return replace(self, now=news, start=start, at=at, heldout=heldout, best=best)
+
+    @property
+    def loss(self) -> float | None:
+        """Of the last epoch, None before the first; a NaN that came up in training stays one."""
+        return self.now.loss if self.now.epoch else None
+
+    @property
+    def baseline(self) -> float | None:
+        """The mean shape's score, None before the first news."""
+        return None if math.isnan(self.now.baseline) else self.now.baseline
+
+    @property
+    def speed(self) -> float:
+        """Images per second, 0 where it does not train or the speed is not known."""
+        known = self.now.state == "training" and math.isfinite(self.now.images_per_second)
+        return self.now.images_per_second if known else 0.0
+
+    @property
+    def per_epoch(self) -> float | None:
+        """Seconds an epoch takes, None while that is not known."""
+        if self.start is None or self.now.epoch <= self.start[0]:
+            return None
+        taken = (self.now.seconds - self.start[1]) / (self.now.epoch - self.start[0])
+        return taken if taken > 0 and math.isfinite(taken) else None
+
+    def left(self, clock: float, per_epoch: float | None = None) -> float | None:
+        """Seconds of training left at the clock's `clock`; `per_epoch` stands in where the fold's own is not known."""
+        if self.now.state not in ("waiting", "training"):
+            return 0.0
+        taken = self.per_epoch or per_epoch
+        if taken is None:
+            return None
+        waited = clock - self.at if self.now.state == "training" else 0.0
+        return max((self.now.epochs - self.now.epoch) * taken - waited, 0.0)
+
+
+def total_left(folds: Sequence[Fold], workers: int, clock: float) -> float | None:
+    """Seconds until the last fold is trained, None while that is not known.
+
+    Folds that wait start, in order, as soon as one of the `workers` is free; a fold whose own speed is not known yet
+    takes as long an epoch as the others do on average.
+    """
+    known = [fold.per_epoch for fold in folds if fold.per_epoch is not None]
+    average = sum(known) / len(known) if known else None
+    running = [fold.left(clock, average) for fold in folds if fold.now.state != "waiting"]
+    waiting = [fold.left(clock, average) for fold in folds if fold.now.state == "waiting"]
+    if None in running or None in waiting:
+        return None
+    busy = sorted(left for left in running if left)[-workers:]
+    free_at = busy + [0.0] * (workers - len(busy))
+    heapq.heapify(free_at)
+    for left in waiting:
+        heapq.heapreplace(free_at, free_at[0] + (left or 0.0))
+    return max(free_at)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 0:07, 12:30, 1:02:03 or 2d 03h; '-' where not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 24:
+        return f"{hours // 24}d {hours % 24:02}h"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A value in at most 8 characters, '-' where there is none."""
+    if value is None:
+        return "-"
+    text = f"{value:.{digits}f}"
+    return text if len(text) <= 7 else f"{value:.1e}"
+
+
+def _doing(fold: Fold, clock: float) -> str:
+    """The last column, at most 13 characters: time left where the fold trains, else what it does or did."""
+    if fold.now.state == "training":
+        return duration(fold.left(clock))
+    return f"done {duration(fold.now.seconds)}" if fold.now.state == "done" else fold.now.state
+
+
+class Live:
+    """Shows folds in training until the `with` block ends.
+
+    Forking a process while the view is open is unsafe, since a thread draws it: start workers by "spawn", or first.
+
+    Args:
+        console: where to; a table is drawn on a terminal, plain lines without escapes are printed elsewhere.
+        folds: their numbers, in the order in which they will run.
+        epochs: epochs each is to run, until its own news says otherwise.
+        unit: of the held-out score.
+        metric: what the held-out score is called; lower is better.
+        workers: how many folds run side by side.
+        clock: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        folds: Sequence[int],
+        epochs: int,
+        unit: str = "px",
+        metric: str = "held-out RMSE",
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        assert workers >= 1, workers
+        self._console, self._unit, self._metric = console, unit, metric
+        self._workers, self._clock = workers, clock
+        nan = math.nan
+        self._folds = {f: Fold(Progress(f, 0, epochs, nan, None, nan, 0.0, 0.0, "waiting")) for f in folds}
+        self._lines: dict[int, tuple[Progress, float]] = {}  # the last line of each fold, and when
+        self._began = clock()
+        self._live: live.Live | None = None
+
+    def __enter__(self) -> Self:
+        self._began = self._clock()
+        if self._console.is_terminal and self._console.is_interactive:
+            self._live = live.Live(
+                console=self._console, get_renderable=self._table, refresh_per_second=REFRESH_PER_SECOND
+            )
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def update(self, progress: Progress) -> None:
+        """Take in news of a fold."""
+        fold = self._folds[progress.fold].told(progress, self._clock())
+        self._folds[progress.fold] = fold  # one assignment: the drawing thread sees the old value or the new
+        if self._live is None and self._worth_a_line(fold):
+            self._lines[progress.fold] = progress, self._clock()
+            self._print(self._line(fold))
+
+    def message(self, text: str) -> None:
+        """Print a text above the table, as it is: no markup, no control characters."""
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        clean = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+        clean = clean.encode(self._console.encoding, "replace").decode(self._console.encoding)
+        self._console.print(Text(clean), soft_wrap=True)
+
+    def _worth_a_line(self, fold: Fold) -> bool:
+        """The first and the last epoch and the end of a fold; between them, by epochs gone and by time."""
+        now, clock = fold.now, self._clock()
+        if now.state in ("waiting", "predicting") or now.epoch == 0:
+            return False
+        if now.fold not in self._lines:
+            return True
+        last, when = self._lines[now.fold]
+        if now.state != "training" or now.epoch >= now.epochs:
+            return (last.epoch, last.state) != (now.epoch, now.state)
+        gone = (now.epoch - last.epoch) / now.epochs
+        # An epoch that was not evaluated waits for one that is, but not for ever.
+        return gone >= (LINE_EVERY if now.heldout is not None else 2 * LINE_EVERY) or (
+            gone > 0 and now.heldout is not None and clock - when >= LINE_AFTER
+        )
+
+    def _line(self, fold: Fold) -> str:
+        now, unit = fold.now, self._unit
+        best = "" if fold.best is None else f"best {number(fold.best[0])} {unit} at epoch {fold.best[1]}"
+        if now.state != "training":
+            parts = [f"{now.state} after epoch {now.epoch}/{now.epochs}", f"{self._metric} {best}" if best else ""]
+            parts += [f"mean shape {number(fold.baseline)} {unit}", duration(now.seconds)]
+        else:
+            score = f"{self._metric} {number(fold.heldout)} {unit}" + (f" ({best})" if best else "")
+            clock = self._clock()
+            left = total_left(list(self._folds.values()), self._workers, clock)
+            parts = [f"epoch {now.epoch}/{now.epochs}", f"loss {number(fold.loss, 4)}", score]
+            parts += [f"mean shape {number(fold.baseline)} {unit}", f"{number(fold.speed or None, 0)} img/s"]
+            parts += [f"ETA {duration(fold.left(clock))}, all folds {duration(left)}"]
+        return f"fold {now.fold}: " + "  ".join(part for part in parts if part)
+
+    def _table(self) -> Group:
+        """The table and the line under it, at most 80 columns wide."""
+        folds, clock = list(self._folds.values()), self._clock()
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        for title, width in (("fold", 4), ("epoch", 9), ("", 7), ("loss", 8)):
+            table.add_column(title, width=width, justify="left" if not title else "right")
+        scores = (f"{self._metric} {self._unit}", f"best {self._unit}", f"mean shape {self._unit}")
+        for title, width in zip((*scores, "img/s", "ETA"), (8, 7, 8, 7, 13), strict=True):
+            table.add_column(Text(title), width=width, justify="right")
+        for fold in folds:
+            now = fold.now
+            table.add_row(
+                str(now.fold),
+                f"{now.epoch}/{now.epochs}",
+                ProgressBar(total=max(now.epochs, 1), completed=now.epoch, width=7),
+                number(fold.loss, 4),
+                number(fold.heldout),
+                number(fold.best[0] if fold.best else None),
+                number(fold.baseline),
+                number(fold.speed or None, 0),
+                _doing(fold, clock),
+            )
+        speed = number(sum(fold.speed for fold in folds) or None, 0)
+        left = duration(total_left(folds, self._workers, clock))
+        return Group(table, Text(f"{duration(clock - self._began)} elapsed, ETA {left}, {speed} img/s"))

@@ -1,0 +1,138 @@
+"""One sitting of a cross-validation at the terminal: begin or go on, train, and say what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from kptool.cli.live import Live
+from kptool.competitions import Found, find, read_recipe
+from kptool.config import Recipe, apply_set, parse
+from kptool.device import pick_device, pick_workers
+from kptool.engine import cross_validate
+from kptool.engine.cross_validate import wanted_folds
+from kptool.errors import KptoolError
+from kptool.folds import load as load_folds
+from kptool.intake import Intake, take_in
+from kptool.report import build, to_json
+from kptool.report.load import load
+from kptool.report.terminal import render
+from kptool.runs import Run, open_run, refuse_changes, unfinished, write_env
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user typed."""
+
+    competition: str | None
+    data: Path | None
+    recipe: str
+    changes: tuple[str, ...]
+    folds: str | None
+    device: str
+    runs: Path
+
+
+class Sitting(NamedTuple):
+    """A run and the data it trains on."""
+
+    run: Run
+    intake: Intake
+
+
+def begin(console: Console, wish: Wish) -> Sitting:
+    """Begin a run; where the very same one was cut off before, offer to go on with it instead."""
+    found = find(wish.competition or "")
+    recipe = read_recipe(found, wish.recipe, list(wish.changes))
+    wanted, device = wanted_folds(wish.folds, recipe.folds.count), pick_device(wish.device)
+    old = unfinished(wish.runs, found, recipe)
+    if old is not None and _wants_old(console, old):
+        return resume_run(console, replace(wish, changes=()), old.path)
+    with console.status("reading and checking the data"):
+        intake = take_in(found, recipe, wish.data)
+    _say_what_came_in(console, found, recipe, intake)
+    env = {"data": str(wish.data.resolve()) if wish.data else None, "device": device, "folds": wanted}
+    with console.status("preparing pixels, timing this machine"):
+        run = cross_validate.begin(wish.runs, found, recipe, intake, env)
+    return Sitting(run, intake)
+
+
+def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
+    """Open a run that was cut off, with the data it was made for and its own folds.
+
+    Raises:
+        UsageError: the recipe was changed.
+        DataError: the data was changed.
+    """
+    run = open_run(path)
+    changed = apply_set(run.recipe.model_dump(), list(wish.changes))
+    if wish.competition is None:
+        refuse_changes(run, parse(Recipe, changed, "--set"))
+    else:
+        refuse_changes(run, read_recipe(find(wish.competition), wish.recipe, list(wish.changes)))
+    env = run.env
+    if wish.folds is not None:
+        wanted = wanted_folds(wish.folds, run.recipe.folds.count)
+        write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
+    data = wish.data or (Path(env["data"]) if env["data"] else None)
+    with console.status("reading and checking the data"):
+        intake = take_in(run.found, run.recipe, data)
+        folds = load_folds(run.path / "folds.parquet", intake.dataset.digest, intake.dataset.ids)
+    return Sitting(run, replace(intake, folds=folds))
+
+
+def train(console: Console, run: Run, intake: Intake, workers: int | None) -> None:
+    """Train what is left, shown live; however it stops, say how to go on."""
+    left = [k for k in run.wanted if k not in run.finished]
+    side_by_side = pick_workers(str(run.env["device"]), max(1, len(left)), workers)
+    console.print(f"run {escape(str(run.path))}, {side_by_side} at a time, {run.env['precision']}", soft_wrap=True)
+    try:
+        with Live(console, left, run.recipe.train.epochs, workers=side_by_side) as live:
+            cross_validate.train(run, intake, live.update, workers)
+    except (KptoolError, KeyboardInterrupt):
+        console.print(f"to go on: kptool cv --resume {escape(str(run.path))}", soft_wrap=True)
+        raise
+
+
+def finish(console: Console, run: Run, as_json: bool) -> None:
+    """Print the report and the next command."""
+    result = build(load(run))
+    if as_json:
+        typer.echo(json.dumps(to_json(result), indent=2, allow_nan=False))
+        return
+    render(result, console)
+    data = run.env["data"]
+    line = f"kptool submit {run.path}" + (f" --data {data}" if data else "")
+    console.print(f"\nnext: {escape(line)}", soft_wrap=True)
+
+
+def _wants_old(console: Console, old: Run) -> bool:
+    line = f"kptool cv --resume {old.path}"
+    if sys.stdin.isatty() and console.is_terminal:
+        return typer.confirm(f"{old.path} is this very recipe, cut off. Go on with it?", default=True)
+    console.print(
+        f"note: {escape(str(old.path))} is this very recipe, cut off; to go on: {escape(line)}", soft_wrap=True
+    )
+    return False
+
+
+def _say_what_came_in(console: Console, found: Found, recipe: Recipe, intake: Intake) -> None:
+    rows = len(intake.dataset)
+    names = ", ".join(
+        f"{int((intake.scheme == s).sum())} marked with {name}" for s, name in enumerate(intake.schemes.names)
+    )
+    groups = int(intake.folds.group.max()) + 1
+    console.print(
+        f"{escape(found.competition.title)}: {rows} images ({names}), {groups} groups that must not part; "
+        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds",
+        soft_wrap=True,
+    )
+    for note in intake.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)

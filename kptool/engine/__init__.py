@@ -1,0 +1,1 @@
+"""Training: one fold, all folds, and what is kept of them."""

@@ -1,0 +1,144 @@
+"""A run from intake to out-of-fold predictions, and from wherever it was cut off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kptool.competitions import Found
+from kptool.config import Recipe
+from kptool.dataset import Ints
+from kptool.device import pick_precision, pick_workers, settle_process
+from kptool.engine import checkpoint
+from kptool.engine.fit import Job, State, Watch, train_step
+from kptool.engine.optim import make_optimizers
+from kptool.engine.pool import run_folds
+from kptool.errors import UsageError
+from kptool.files import file_digest
+from kptool.folds import check_leak, save
+from kptool.intake import Intake
+from kptool.pixels import open_arrays, prepare
+from kptool.predictions import join, read_predictions, write_points, write_predictions
+from kptool.runs import Run, add_seconds, create, lock
+from kptool.schema import Schema
+from kptool.tasks.contract import Task
+from kptool.tasks.keypoints import Keypoints
+
+
+def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[str, Any]) -> Run:
+    """Make the run's folder and everything in it that training needs.
+
+    Args:
+        env: what the command line decided: "data", "device", "folds".
+    """
+    schemes = [
+        {"name": name, "points": [p for p, on in zip(intake.dataset.schema.points, mask, strict=True) if on]}
+        for name, mask in zip(intake.schemes.names, intake.schemes.masks, strict=True)
+    ]
+    env |= {
+        "data_digest": intake.dataset.digest,
+        "size": intake.dataset.size,
+        "schemes": schemes,
+        "test_mix": intake.test_mix,
+        "weights_digest": file_digest(Path(recipe.model.weights)) if recipe.model.weights else None,
+    }
+    task = make_task(prepare(intake.dataset), intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
+    env["precision"] = _choose_precision(task, recipe, env["device"])
+    check_leak(intake.folds.fold, intake.folds.group)
+    run = create(root, found, recipe, env)
+    write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)
+    save(intake.folds, intake.dataset.ids, intake.scheme, run.path / "folds.parquet")
+    return run
+
+
+def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) -> None:
+    """Train what is left of a run's folds and join their out-of-fold predictions.
+
+    Raises:
+        KptoolError: a fold failed; what it had reached is on disk.
+    """
+    env = run.env
+    device, precision = str(env["device"]), str(env["precision"])
+    with lock(run):
+        begun = time.perf_counter()
+        jobs = {k: _job(run, intake, k, device, precision) for k in run.wanted if k not in run.finished}
+        left = {k: run.recipe.train.epochs - epochs_done(job.out) for k, job in jobs.items()}
+        if jobs:
+            frames = prepare(intake.dataset)
+            schema, schemes = intake.dataset.schema, len(intake.schemes)
+            build = partial(make_task, frames, schema, intake.scheme, schemes, run.recipe, device, precision)
+            run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
+            add_seconds(run, time.perf_counter() - begun)
+        join_folds(run, intake.dataset.schema, intake.dataset.ids.tolist())
+
+
+def make_task(
+    frames: Path, schema: Schema, scheme: Ints, schemes: int, recipe: Recipe, device: str, precision: str = "fp32"
+) -> Task:
+    """Open a run's data on a device; called in every worker."""
+    arrays = open_arrays(frames, schema)
+    resident = None
+    if torch.device(device).type != "cpu":
+        resident = torch.from_numpy(np.array(arrays.images)).to(device)
+    return Keypoints(arrays, scheme, schemes, recipe, device, precision, resident)
+
+
+def epochs_done(out: Path) -> int:
+    """How many epochs of a fold are safe on disk."""
+    found = checkpoint.load_newest(out / "last.safetensors", out / "previous.safetensors")
+    return 0 if found is None else int(found[1]["epoch"])
+
+
+def join_folds(run: Run, schema: Schema, order: Sequence[str]) -> None:
+    """Write oof.parquet: the finished folds' predictions in the data's order."""
+    parts = [read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished]
+    if not parts:
+        return
+    whole = join(parts)
+    place = {name: n for n, name in enumerate(order)}
+    rows = np.argsort([place[str(name)] for name in whole.ids], kind="stable")
+    picked = type(whole)(whole.ids[rows], whole.points[rows], whole.spread[rows], schema)
+    write_predictions(run.path / "oof.parquet", picked)
+
+
+def wanted_folds(text: str | None, count: int) -> list[int]:
+    """--folds as numbers: "0,2" -> [0, 2]; None = all.
+
+    Raises:
+        UsageError: not a list of fold numbers.
+    """
+    if text is None:
+        return list(range(count))
+    try:
+        folds = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise UsageError(f"--folds {text}", "write fold numbers with commas, as in --folds 0,2") from None
+    if not folds or folds[0] < 0 or folds[-1] >= count:
+        raise UsageError(f"--folds {text}: the recipe has folds 0 to {count - 1}", "folds.count sets how many")
+    return folds
+
+
+def _job(run: Run, intake: Intake, fold: int, device: str, precision: str) -> Job:
+    folds = intake.folds
+    return Job(run.fold(fold), fold, run.recipe, folds.train(fold), folds.held_out(fold), device, precision)
+
+
+def _choose_precision(task: Task, recipe: Recipe, device: str) -> str:
+    if recipe.train.precision != "auto" or torch.device(device).type != "cpu":
+        return pick_precision(lambda _: None, device, recipe.train.precision)
+    settle_process(device)  # time what the workers will do: one thread
+    rows = np.arange(min(recipe.train.batch_size, task.rows))
+    model = task.model()
+    state = State(model, make_optimizers(model, recipe.train), None)
+
+    def step(precision: str) -> None:
+        job = Job(Path(), 0, recipe, rows, rows, device, precision)
+        train_step(state, job, task, rows, (0, 0))
+
+    return pick_precision(step, device, "auto")

@@ -1,0 +1,1 @@
+"""Networks: a backbone, and a head that turns its features into points."""

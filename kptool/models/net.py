@@ -1,0 +1,85 @@
+"""A network as the engine sees it: bytes in, a head's raw output out. Normalisation lives in here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import nn
+
+from kptool.config import ModelOptions
+from kptool.errors import UsageError
+from kptool.models.heads import Head, Regression, SoftArgmax
+from kptool.models.kptiny import Kptiny
+from kptool.models.timm_backbone import make_timm
+
+# Rec. 601 luma, what OpenCV's and Pillow's grey conversions use.
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Net(nn.Module):
+    """backbone + head, with the pixels' scaling and the number of channels settled at the door."""
+
+    def __init__(self, backbone: nn.Module, head: Head, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        self.channels = len(mean)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (B, C, H, W), any dtype, 0 to 255, C 1 or 3 whatever the backbone takes -> the head's raw output."""
+        images = images.float()
+        if images.shape[1] != self.channels:
+            grey = images.shape[1] == 1
+            images = images.expand(-1, 3, -1, -1) if grey else (images * cast(torch.Tensor, self.luma)).sum(1, True)
+        scaled = (images - cast(torch.Tensor, self.mean)) / cast(torch.Tensor, self.std)
+        raw: torch.Tensor = self.head(self.backbone(scaled.contiguous(memory_format=torch.channels_last)))
+        return raw
+
+
+def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
+    """The network of a recipe, freshly initialised from torch's global generator.
+
+    Args:
+        options: the recipe's [model].
+        points: K.
+        schemes: S sets of outputs.
+        size: (W, H) of the model's frame.
+
+    Raises:
+        UsageError: an unknown backbone, or weights that do not fit.
+    """
+    if options.backbone == "kptiny":
+        return _build_kptiny(options, points, schemes, size)
+    maps = options.head == "soft-argmax"
+    backbone, mean, std = make_timm(options, maps)
+    with torch.no_grad():
+        backbone.eval()  # a probe must not move the batch norms
+        features = backbone(torch.zeros(1, options.channels, size[1], size[0]))
+        backbone.train()
+    head: Head
+    if maps:
+        head = SoftArgmax(features.shape[1], points, schemes, size, (features.shape[3], features.shape[2]))
+    else:
+        head = Regression(features.shape[1], points, schemes, size)
+    return Net(backbone, head, mean, std)
+
+
+def _build_kptiny(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
+    if options.pretrained or options.weights:
+        raise UsageError("kptiny has no pretrained weights", "name a timm backbone with --set model.backbone=resnet18")
+    if min(size) < Kptiny.smallest:
+        raise UsageError(
+            f"kptiny needs images of at least {Kptiny.smallest} px, these are {size[0]}x{size[1]}", "resize"
+        )
+    backbone = Kptiny(options.channels, options.width)
+    head: Head
+    if options.head == "regression":
+        head = Regression(backbone.features, points, schemes, size)
+    else:
+        head = SoftArgmax(backbone.features, points, schemes, size, backbone.cells(size))
+    grey = [0.47] * options.channels, [0.25] * options.channels
+    return Net(backbone, head, *grey)

@@ -1,0 +1,79 @@
+"""A run's folds as one model: every fold, every view, back in the original image's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+
+from kptool.dataset import Dataset, Ints, Predictions
+from kptool.device import cores
+from kptool.engine.fit import final_model
+from kptool.errors import DataError
+from kptool.geometry import identity
+from kptool.models.net import Net
+from kptool.pixels import Arrays
+from kptool.runs import Run
+from kptool.tasks.keypoints import Keypoints
+from kptool.views import make_views, network, pool, predict_frame
+
+
+class Step(NamedTuple):
+    """The average over the folds so far."""
+
+    folds: int
+    predictions: Predictions
+
+
+def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterator[Step]:
+    """Predict images with every finished fold and view of a run; the last step averages them all.
+
+    Args:
+        run: at least one fold of it finished.
+        test: N images of the size the run was trained on.
+        scheme: (N,) marking scheme to answer each image in.
+        schemes: how many the run knows.
+
+    Raises:
+        DataError: a fold's weights are gone or damaged.
+    """
+    device = str(run.env["device"])
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        device = "cpu"  # trained on a GPU, submitted from a laptop
+    torch.set_num_threads(cores())
+    arrays = Arrays(test.ids, test.images, test.points, identity(len(test)), test.schema)
+    # The weights come from the checkpoint: neither the hub nor a weights file is asked a second time.
+    bare = run.recipe.model.model_copy(update={"pretrained": False, "weights": ""})
+    recipe = run.recipe.model_copy(update={"model": bare})
+    task = Keypoints(arrays, scheme, schemes, recipe, device, str(run.env["precision"]))
+    views = make_views(recipe.predict, test.size, shifted=True)
+    points, spread = [], []
+    for fold in run.finished:
+        forward = network(_model(run, task, fold), device, task.precision)
+        found = predict_frame(forward, test.images, scheme, views, test.schema)
+        points.append(found[0])
+        spread.append(found[1])
+        mean, deviation = pool(np.stack(points), np.stack(spread))
+        original = arrays.to_frame.inverse()(mean)
+        yield Step(len(points), Predictions(test.ids, original, deviation, test.schema))
+
+
+def check_size(run: Run, test: Dataset) -> None:
+    """Raise DataError where test images are not of the size the run was trained on."""
+    size = tuple(int(v) for v in run.env["size"])
+    if size != test.size:
+        raise DataError(
+            f"test images are {test.size[0]}x{test.size[1]}, {run.path.name} was trained on {size[0]}x{size[1]}",
+            "submit a run of this competition's data",
+        )
+
+
+def _model(run: Run, task: Keypoints, fold: int) -> Net:
+    model = final_model(task, run.fold(fold), run.recipe)
+    if model is None:
+        raise DataError(
+            f"{run.fold(fold)}: no whole checkpoint", f"delete the folder and kptool cv --resume {run.path}"
+        )
+    return cast(Net, model)

@@ -1,0 +1,128 @@
+"""Where a submission's numbers come from: a JSON file beside the CSV."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from kptool import __version__
+from kptool.config import Recipe
+from kptool.dataset import Lookup
+from kptool.errors import QualityError
+from kptool.files import file_digest, write_text
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """One fold's held-out score.
+
+    Attributes:
+        fold: its number.
+        rmse: px, over the fold's labelled values.
+    """
+
+    fold: int
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a submission's numbers come from; the JSON has these keys, in this order.
+
+    Attributes:
+        kptool: the version that wrote it.
+        date: UTC, YYYY-MM-DD.
+        competition: slug.
+        run: name of the run's folder.
+        file: name of the CSV.
+        sha256: of the CSV's bytes.
+        rows: R, the values answered.
+        recipe_name: as the recipe calls itself.
+        recipe_digest: over every setting but the name.
+        recipe: the resolved settings.
+        data_digest: of the training Dataset.
+        lookup_digest: of the lookup table.
+        folds_used: the folds whose models were averaged.
+        views: names of the views averaged at test time.
+        fold_scores: out-of-fold RMSE of each fold.
+        rmse_oof: px, pooled out-of-fold RMSE; None where no fold has been scored.
+        rmse_test_mix: px, the same re-weighted to the values the test set asks for; None where it cannot be told.
+    """
+
+    kptool: str
+    date: str
+    competition: str
+    run: str
+    file: str
+    sha256: str
+    rows: int
+    recipe_name: str
+    recipe_digest: str
+    recipe: dict[str, Any]
+    data_digest: str
+    lookup_digest: str
+    folds_used: tuple[int, ...]
+    views: tuple[str, ...]
+    fold_scores: tuple[FoldScore, ...]
+    rmse_oof: float | None
+    rmse_test_mix: float | None
+
+    def __post_init__(self) -> None:
+        scores: dict[str, float | None] = {f"RMSE of fold {s.fold}": s.rmse for s in self.fold_scores}
+        scores |= {"out-of-fold RMSE": self.rmse_oof, "test-mix RMSE": self.rmse_test_mix}
+        for name, score in scores.items():
+            if score is not None and not math.isfinite(score):
+                raise QualityError(f"run {self.run}: the {name} is {score}", "finish or repeat the run first")
+
+
+def provenance(
+    csv: Path,
+    lookup: Lookup,
+    recipe: Recipe,
+    *,
+    competition: str,
+    run: str,
+    data_digest: str,
+    folds_used: Sequence[int],
+    views: Sequence[str],
+    fold_scores: Sequence[FoldScore],
+    rmse_oof: float | None,
+    rmse_test_mix: float | None,
+    today: date,
+) -> Provenance:
+    """The record of a submission that stands on disk; see `Provenance`. `today` is the UTC date.
+
+    Raises:
+        QualityError: a score is NaN or infinite.
+    """
+    return Provenance(
+        kptool=__version__,
+        date=today.isoformat(),
+        competition=competition,
+        run=run,
+        file=csv.name,
+        sha256=file_digest(csv),
+        rows=len(lookup.row_ids),
+        recipe_name=recipe.name,
+        recipe_digest=recipe.digest,
+        recipe=recipe.model_dump(mode="json"),
+        data_digest=data_digest,
+        lookup_digest=lookup.digest,
+        folds_used=tuple(folds_used),
+        views=tuple(views),
+        fold_scores=tuple(fold_scores),
+        rmse_oof=rmse_oof,
+        rmse_test_mix=rmse_test_mix,
+    )
+
+
+def write_provenance(csv: Path, record: Provenance) -> Path:
+    """Write the record beside its CSV, as the same name with .json; gives the path."""
+    path = csv.with_suffix(".json")
+    write_text(path, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")
+    return path

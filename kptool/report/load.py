@@ -1,0 +1,80 @@
+"""A run's folder as the outcome a report is made of; the data itself is not needed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kptool.engine.history import read_history
+from kptool.errors import DataError
+from kptool.folds import load as load_folds
+from kptool.predictions import join, read_points, read_predictions
+from kptool.report.build import Outcome
+from kptool.runs import Run
+from kptool.schema import Schema
+from kptool.schemes import Schemes
+from kptool.views import describe_views
+
+
+def load(run: Run) -> Outcome:
+    """Read what a run has reached, finished or not.
+
+    Raises:
+        DataError: no fold has predicted yet, or a file of the run is damaged.
+    """
+    schema, env = run.found.competition.schema_of_points, run.env
+    if not run.finished:
+        raise DataError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
+    ids, truth = read_points(run.path / "truth.parquet", schema)
+    folds = load_folds(run.path / "folds.parquet", env["data_digest"], ids)
+    found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished])
+    place = {str(name): n for n, name in enumerate(ids)}
+    rows = np.array([place[str(name)] for name in found.ids])
+    predicted, spread = np.full(truth.shape, np.nan), np.full(truth.shape[:2], np.nan)
+    predicted[rows], spread[rows] = found.points, found.spread
+    schemes = read_schemes(env["schemes"], schema)
+    return Outcome(
+        title=run.found.competition.title,
+        run=run.path.name,
+        recipe_name=run.recipe.name,
+        recipe_digest=run.recipe.digest,
+        data_digest=env["data_digest"],
+        schema=schema,
+        size=(int(env["size"][0]), int(env["size"][1])),
+        ids=ids,
+        truth=truth,
+        predicted=predicted,
+        spread=spread,
+        fold=np.where(np.isin(np.arange(len(ids)), rows), folds.fold, -1),
+        scheme=schemes.assign(np.asarray(np.isfinite(truth).all(-1))),
+        schemes=schemes,
+        test_mix=env["test_mix"],
+        group=folds.group,
+        seconds=_seconds(run),
+        images_per_second=_speed(run),
+        device=str(env["device"]),
+        precision=str(env["precision"]),
+        keep=run.recipe.train.keep,
+        views=describe_views(run.recipe.predict, run.recipe.predict.oof_shift),
+    )
+
+
+def read_schemes(saved: list[dict[str, Any]], schema: Schema) -> Schemes:
+    """The schemes of env.json."""
+    masks: npt.NDArray[np.bool_] = np.zeros((len(saved), len(schema.points)), dtype=np.bool_)
+    for row, one in zip(masks, saved, strict=True):
+        row[[schema.index(point) for point in one["points"]]] = True
+    return Schemes(masks, tuple(str(one["name"]) for one in saved))
+
+
+def _seconds(run: Run) -> float | None:
+    file = run.path / "timing.json"
+    return float(json.loads(file.read_text())["seconds"]) if file.is_file() else None
+
+
+def _speed(run: Run) -> float | None:
+    speeds = [row.images_per_second for k in run.finished for row in read_history(run.fold(k) / "history.csv")]
+    return float(np.median(speeds)) if speeds else None

@@ -1,0 +1,164 @@
+"""The error report as data: frozen values, and the JSON that is made of them.
+
+Every length is in px of the original image. A figure that does not exist (the spread of folds when one was run) is NaN
+here, null in the JSON and a dash in the terminal. Sections that come later get a field of their own in `Report`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class About:
+    """Where the numbers come from.
+
+    Attributes:
+        images: how many the data has, predicted or not.
+        groups: how many of them must not be split over folds (duplicates together count once), or None.
+        size: (W, H) of an image in px.
+        seconds: wall time of the training, or None.
+    """
+
+    title: str
+    run: str
+    recipe: str
+    recipe_digest: str
+    data_digest: str
+    images: int
+    groups: int | None
+    size: tuple[int, int]
+    views: str
+    keep: str
+    device: str
+    precision: str
+    seconds: float | None
+    images_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The RMSE of some of the images: pooled over their `values` labelled coordinates."""
+
+    rmse: float
+    images: int
+    values: int
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The score of answering every image with the mean shape of the other folds, over the same labels."""
+
+    name: str
+    rmse: float
+    rmse_test_mix: float
+    by_scheme: dict[str, Part]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The score, and what a score must carry: name, unit, normaliser, threshold, pooling.
+
+    Attributes:
+        rmse: pooled over all labelled coordinates of the images predicted.
+        mae: mean absolute error over the same coordinates.
+        rmse_test_mix: the RMSE to expect where the schemes make up `test_mix` of the coordinates.
+        rmse_test_mix_reason: in words, why it is not known; None where it is.
+        rmse_fold_mean, rmse_fold_std: of the folds' own RMSEs; the sample standard deviation, of n - 1.
+        spread_ratio: spread of the predictions over that of the labels; near 0 = one answer for all.
+    """
+
+    name: str
+    unit: str
+    normaliser: str | None
+    threshold: float | None
+    pooling: str
+    rmse: float
+    mae: float
+    images: int
+    values: int
+    rmse_fold_mean: float
+    rmse_fold_std: float
+    rmse_test_mix: float
+    rmse_test_mix_reason: str | None
+    test_mix: dict[str, float] | None
+    by_scheme: dict[str, Part]
+    spread_ratio: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point over all images: `rmse` per coordinate; mean, median, p95 of the distance; bias = predicted - label.
+
+    Positive bias is right (dx) and down (dy).
+    """
+
+    name: str
+    labelled: int
+    missing: int
+    rmse: float
+    baseline: float
+    mean: float
+    median: float
+    p95: float
+    bias_dx: float
+    bias_dy: float
+    spread_ratio: float
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One held-out fold, scored alone."""
+
+    fold: int
+    images: int
+    values: int
+    rmse: float
+    baseline: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """One image that went wrong, and the point that went furthest."""
+
+    id: str
+    fold: int
+    scheme: str
+    labelled: int
+    rmse: float
+    worst_point: str
+    worst_distance: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report. `worst_share` is the fraction of all squared error that the faces of `worst` make."""
+
+    about: About
+    metrics: Metrics
+    baseline: Baseline
+    points: tuple[Point, ...]
+    folds: tuple[Fold, ...]
+    worst: tuple[Face, ...]
+    worst_share: float
+    warnings: tuple[str, ...]
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as a table of plain values that ``json.dumps(allow_nan=False)`` takes; NaN becomes null."""
+    table = _plain(report)
+    assert isinstance(table, dict)
+    return {"format": 1, **table}
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,109 @@
+"""What the numbers say in words: a report must not leave it to its reader to see that a model learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from kptool.geometry import Floats
+from kptool.report.values import Report
+
+COLLAPSED = 0.5  # spread of the predictions over that of the labels; below, under a quarter of the variance is left
+LAGGING = 1.25  # a fold's RMSE over the median fold's
+ENOUGH = 20  # labels a single point needs before its spread says anything
+
+_REMEDY = (
+    "Likely causes: a learning rate far too high or too low, too few epochs, weights that did not load, or a "
+    "normalisation of the input that does not fit them"
+)
+
+
+def spread_ratio(predicted: Floats, truth: Floats) -> float:
+    """Standard deviation of the predictions over that of the labels, both over images and pooled over coordinates.
+
+    Each coordinate counts the images where it is labelled, so both spreads are over the same places. A model that
+    answers one mean face has 0, a perfect one 1; the best of uncertain guesses lies between. NaN where the labels of
+    (N, K, 2) do not vary.
+    """
+    guess, label = _variance(np.where(np.isfinite(truth), predicted, np.nan)), _variance(truth)
+    return float(np.sqrt(guess / label)) if label > 0 else float("nan")
+
+
+def _variance(points: Floats) -> float:
+    seen = np.isfinite(points)
+    mean = np.where(seen, points, 0).sum(0) / np.maximum(seen.sum(0), 1)
+    return float((np.where(seen, points - mean, 0) ** 2).sum() / max(int(seen.sum()), 1))
+
+
+def warn(report: Report) -> tuple[str, ...]:
+    """What a reader must know before believing the score, the gravest first; one sentence or two each."""
+    checks = (_collapse, _useless, _lagging, _partial, _optimistic)
+    return tuple(sentence for check in checks for sentence in check(report))
+
+
+def _collapse(report: Report) -> Iterable[str]:
+    ratio = report.metrics.spread_ratio
+    if ratio < COLLAPSED:
+        yield (
+            f"The model has collapsed: it answers nearly the same mean face for every image. Its predictions spread "
+            f"{ratio:.2f} times as wide as the labels; where a model sees the face that is near 1. {_REMEDY}."
+        )
+        return
+    stuck = [p for p in report.points if p.spread_ratio < COLLAPSED and p.labelled >= ENOUGH]
+    if stuck:
+        names = ", ".join(f"{p.name} ({p.spread_ratio:.2f})" for p in stuck)
+        yield (
+            f"Collapsed for some points, answered at nearly the same place in every image: {names}; in brackets the "
+            f"spread of the predictions over that of the labels. Check whether these points are learned at all."
+        )
+
+
+def _useless(report: Report) -> Iterable[str]:
+    score, base = report.metrics, report.baseline
+    if score.rmse >= base.rmse:
+        yield (
+            f"No better than the mean shape: {score.rmse:.3f} px against {base.rmse:.3f} px for answering every image "
+            "with the average of the other folds. The model has learned nothing that counts."
+        )
+        return
+    for name, part in score.by_scheme.items():
+        if part.rmse >= base.by_scheme[name].rmse:
+            yield (
+                f"No better than the mean shape on the images of {name}: {part.rmse:.3f} px against "
+                f"{base.by_scheme[name].rmse:.3f} px."
+            )
+
+
+def _lagging(report: Report) -> Iterable[str]:
+    scores = [fold.rmse for fold in report.folds if fold.values]
+    if len(scores) < 3:  # with two, neither is the odd one
+        return
+    median = float(np.median(scores))
+    for fold in report.folds:
+        if fold.rmse > LAGGING * median > 0:
+            yield (
+                f"Fold {fold.fold} is much worse than the others: {fold.rmse:.3f} px, {fold.rmse / median:.1f} times "
+                f"the median fold's {median:.3f} px. Look at its history.csv and its faces before trusting the mean."
+            )
+
+
+def _partial(report: Report) -> Iterable[str]:
+    scored, images = report.metrics.images, report.about.images
+    if scored < images:
+        numbers = [str(fold.fold) for fold in report.folds]
+        which = (
+            f"fold {numbers[0]} was" if len(numbers) == 1 else f"folds {', '.join(numbers[:-1])} and {numbers[-1]} were"
+        )
+        yield (
+            f"Only {which} run: the score covers {scored} of {images} images ({scored / images:.0%}). "
+            "Run the other folds before comparing it with a full cross-validation."
+        )
+
+
+def _optimistic(report: Report) -> Iterable[str]:
+    if report.about.keep == "best":
+        yield (
+            "This score is optimistic: each fold kept its best epoch, chosen by the very score shown here "
+            '(train.keep = "best"). Use train.keep = "last" to compare recipes or to expect a leaderboard score.'
+        )

@@ -1,0 +1,175 @@
+"""The folder of a run: the unit of everything that can be resumed, reported, compared and submitted.
+
+::
+
+    runs/<competition>/<run>/
+        config.toml         competition, recipe, resolved
+        env.json            data folder and digest, machine, versions, device, precision
+        folds.parquet       who is held out when
+        truth.parquet       the labels, so that a report needs no data
+        fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv, oof.parquet
+        oof.parquet         all folds' out-of-fold predictions
+        timing.json         seconds spent, over all sittings
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kptool import __version__
+from kptool.competitions import Found, find, shipped
+from kptool.config import Recipe, differences, parse, read_toml
+from kptool.errors import UsageError
+from kptool.files import write_text
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder with what decides its outcome."""
+
+    path: Path
+    found: Found
+    recipe: Recipe
+
+    def fold(self, fold: int) -> Path:
+        """The folder of one fold."""
+        return self.path / f"fold-{fold}"
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """env.json."""
+        return dict(json.loads((self.path / "env.json").read_text(encoding="utf-8")))
+
+    @property
+    def wanted(self) -> list[int]:
+        """The folds this run was asked for."""
+        return [int(k) for k in self.env["folds"]]
+
+    @property
+    def finished(self) -> list[int]:
+        """Folds whose out-of-fold predictions are written."""
+        return [k for k in self.wanted if (self.fold(k) / "oof.parquet").is_file()]
+
+
+def create(root: Path, found: Found, recipe: Recipe, env: dict[str, Any]) -> Run:
+    """Make a run's folder, named by date and recipe, with its config.toml and env.json."""
+    import tomli_w
+
+    base = root / found.competition.slug / f"{datetime.now():%Y%m%d-%H%M%S}-{recipe.name}"
+    path, number = base, 1
+    while path.exists():
+        number += 1
+        path = base.with_name(f"{base.name}-{number}")
+    path.mkdir(parents=True)
+    shipped_one = found.folder.parent == shipped()
+    name = found.competition.slug if shipped_one else str(found.folder.resolve())
+    write_text(path / "config.toml", tomli_w.dumps({"competition": name, "recipe": recipe.model_dump()}))
+    write_env(path, env | machine())
+    return Run(path, found, recipe)
+
+
+def open_run(path: Path) -> Run:
+    """Open a run's folder.
+
+    Raises:
+        UsageError: not a run, or one whose config.toml this version cannot read.
+    """
+    config = path / "config.toml"
+    if not config.is_file():
+        raise UsageError(f"{path} is not a run: it has no config.toml", "runs stand in runs/<competition>/")
+    table = read_toml(config)
+    found = find(str(table.get("competition", "")))
+    return Run(path, found, parse(Recipe, table.get("recipe", {}), str(config)))
+
+
+def write_env(path: Path, env: dict[str, Any]) -> None:
+    """Write a run's env.json."""
+    write_text(path / "env.json", json.dumps(env, indent=2, sort_keys=True) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """What a figure must be read with: versions and hardware."""
+    import numpy
+    import torch
+
+    return {
+        "kptool": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def refuse_changes(run: Run, recipe: Recipe) -> None:
+    """A resumed run must go on as it began.
+
+    Raises:
+        UsageError: the recipe differs, with every difference.
+    """
+    if changed := differences(run.recipe, recipe):
+        raise UsageError(
+            f"{run.path}: the recipe has changed ({'; '.join(changed)})",
+            "resume without the changes, or start a new run",
+        )
+
+
+def unfinished(root: Path, found: Found, recipe: Recipe) -> Run | None:
+    """The newest run of this very recipe that was cut off, if there is one."""
+    for path in sorted((root / found.competition.slug).glob("*/config.toml"), reverse=True):
+        try:
+            run = open_run(path.parent)
+        except UsageError:
+            continue  # another version's run is no reason to stop
+        begun = (run.path / "folds.parquet").is_file()
+        if run.recipe.digest == recipe.digest and begun and len(run.finished) < len(run.wanted):
+            return run
+    return None
+
+
+def add_seconds(run: Run, seconds: float) -> float:
+    """Add a sitting to timing.json; the total so far."""
+    file = run.path / "timing.json"
+    total = seconds + (json.loads(file.read_text())["seconds"] if file.is_file() else 0.0)
+    write_text(file, json.dumps({"seconds": total}))
+    return total
+
+
+@contextmanager
+def lock(run: Run) -> Iterator[None]:
+    """Hold a run, so that two processes never train into one folder.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(run.path / ".lock")
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"{run.path} is being trained by another process", "wait for it, or stop it first") from None
+    try:
+        yield
+    finally:
+        held.release()

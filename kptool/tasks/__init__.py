@@ -1,0 +1,1 @@
+"""What differs between keypoints and other tasks, as the engine sees it."""

@@ -1,0 +1,38 @@
+"""What the engine must know of a task, and nothing else differs between tasks.
+
+The engine speaks of rows: images for keypoints, pairs of images for verification. It never looks inside one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from kptool.dataset import Ints
+
+
+class Task(Protocol):
+    """One competition's data on one device, as plain operations on rows."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+
+    def model(self) -> nn.Module:
+        """A fresh model, initialised from torch's global generator."""
+
+    def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:
+        """The training loss of a batch, augmented by numbers drawn from `generator`."""
+
+    def score(self, model: nn.Module, rows: Ints) -> float:
+        """The held-out score of a model in evaluation mode; lower is better."""
+
+    def baseline(self, training: Ints, rows: Ints) -> float:
+        """The score on `rows` of the best guess that never looks at a picture."""
+
+    def write_predictions(self, model: nn.Module, rows: Ints, path: Path) -> None:
+        """Write the out-of-fold predictions of `rows`."""

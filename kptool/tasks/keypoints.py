@@ -1,0 +1,95 @@
+"""Keypoints, as the engine sees them: a row is an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from kptool.augment import apply_images, apply_points, apply_tensor, sample
+from kptool.config import Recipe
+from kptool.dataset import Ints, Predictions
+from kptool.geometry import Floats, identity
+from kptool.metrics import mean_shape, residuals, rmse
+from kptool.models.net import Net, build
+from kptool.pixels import Arrays
+from kptool.predictions import write_predictions
+from kptool.views import make_views, network, predict_frame
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """A competition's images and labels, a recipe, and the device they meet on.
+
+    Attributes:
+        arrays: N prepared images.
+        scheme: (N,) marking scheme of each.
+        schemes: how many schemes there are.
+        recipe: everything that decides a score.
+        device: a torch device; on a GPU all images are put there at once.
+        precision: "fp32" or "bf16", of predictions.
+    """
+
+    arrays: Arrays
+    scheme: Ints
+    schemes: int
+    recipe: Recipe
+    device: str
+    precision: str
+    resident: torch.Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """N."""
+        return len(self.arrays.ids)
+
+    def model(self) -> Net:
+        """A fresh network on the device; dense convolutions are fastest in channels_last."""
+        options = self.recipe.model
+        count = self.schemes if options.per_scheme else 1
+        net = build(options, len(self.arrays.schema.points), count, self.arrays.size)
+        return net.to(self.device).to(memory_format=torch.channels_last)
+
+    def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:
+        """The masked loss of a batch under fresh augmentation, in px of the model's frame."""
+        net, train = cast(Net, model), self.recipe.train
+        size, schema = self.arrays.size, self.arrays.schema
+        numbers = sample(generator, len(rows), size, self.recipe.augment)
+        if self.resident is None:
+            images = apply_images(self.arrays.images[rows], numbers, size)
+        else:
+            images = apply_tensor(self.resident[torch.from_numpy(rows).to(self.device)], numbers, size)
+        points = apply_points(self.arrays.points_frame[rows], numbers, schema)
+        wanted = torch.from_numpy(points).float().to(self.device)
+        scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
+        return net.head.loss(net(images), wanted, scheme, train.loss, train.loss_scale)
+
+    def score(self, model: nn.Module, rows: Ints) -> float:
+        """RMSE in original px over the labelled coordinates of `rows`, plain view."""
+        forward = network(cast(Net, model), self.device, self.precision)
+        points, _ = predict_frame(
+            forward, self.arrays.images[rows], self.scheme[rows], [identity()], self.arrays.schema
+        )
+        back = self.arrays.to_frame[rows].inverse()
+        return rmse(residuals(back(points), self.truth(rows)))
+
+    def baseline(self, training: Ints, rows: Ints) -> float:
+        """RMSE of the training rows' mean shape, in original px."""
+        return rmse(mean_shape(self.truth(training)) - self.truth(rows))
+
+    def truth(self, rows: Ints) -> Floats:
+        """Labels (n, K, 2) in original px."""
+        return self.arrays.to_frame[rows].inverse()(self.arrays.points_frame[rows])
+
+    def write_predictions(self, model: nn.Module, rows: Ints, path: Path) -> None:
+        """Out-of-fold predictions of `rows` under the recipe's views, in original px."""
+        options = self.recipe.predict
+        views = make_views(options, self.arrays.size, options.oof_shift)
+        forward = network(cast(Net, model), self.device, self.precision)
+        points, spread = predict_frame(forward, self.arrays.images[rows], self.scheme[rows], views, self.arrays.schema)
+        back = self.arrays.to_frame[rows].inverse()
+        write_predictions(path, Predictions(self.arrays.ids[rows], back(points), spread, self.arrays.schema))

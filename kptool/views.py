@@ -1,0 +1,90 @@
+"""Test-time views: what a model is shown of an image, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from kptool.config import PredictOptions
+from kptool.dataset import Ints
+from kptool.device import autocast
+from kptool.geometry import Affine, Bytes, Floats, identity, mirror, shift, warp
+from kptool.models.net import Net
+from kptool.schema import Schema, mirror_points
+
+Forward = Callable[[Bytes, Ints], tuple[Floats, Floats]]
+
+
+def make_views(options: PredictOptions, size: tuple[int, int], shifted: bool) -> list[Affine]:
+    """The maps from the frame to what the model is shown: plain, four shifts, and the mirror image of each."""
+    views = [identity()]
+    if shifted and options.shift > 0:
+        d = options.shift
+        views += [shift(dx, dy) for dx, dy in ((d, 0), (-d, 0), (0, d), (0, -d))]
+    return views + [view.then(mirror(size[0])) for view in views] if options.mirror else views
+
+
+def describe_views(options: PredictOptions, shifted: bool) -> str:
+    """The views in words, for reports and provenance."""
+    words = ["plain"]
+    if shifted and options.shift > 0:
+        words.append(f"4 shifted by {options.shift:g} px")
+    return " + ".join(words) + (", each also mirrored" if options.mirror else "")
+
+
+def network(model: Net, device: str, precision: str) -> Forward:
+    """A model as a function of bytes (B, C, H, W) and schemes (B,): points and spread in the model's frame."""
+
+    def forward(images: Bytes, scheme: Ints) -> tuple[Floats, Floats]:
+        with torch.inference_mode(), autocast(device, precision):
+            raw = model(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+        points, spread = model.head.decode(raw.float(), torch.from_numpy(scheme).to(device))
+        return points.double().cpu().numpy(), spread.double().cpu().numpy()
+
+    return forward
+
+
+def predict_frame(
+    forward: Forward, images: Bytes, scheme: Ints, views: Sequence[Affine], schema: Schema, batch_size: int = 128
+) -> tuple[Floats, Floats]:
+    """Points (N, K, 2) and spread (N, K) in the frame, averaged over views.
+
+    Each view's points go back through the inverse of its map; where the map mirrors, they are renamed. The spread
+    joins the models' own variance with the variance between views.
+
+    Args:
+        forward: the model, in its own frame of the images' size.
+        images: (N, C, H, W) uint8.
+        scheme: (N,) marking scheme to answer in.
+        views: maps from the frame to the model's frame.
+    """
+    points, spread = [], []
+    for start in range(0, len(images), batch_size):
+        part, asked = np.asarray(images[start : start + batch_size]), scheme[start : start + batch_size]
+        seen = [_one_view(forward, part, asked, view, schema) for view in views]
+        mean, deviation = pool(np.stack([p for p, _ in seen]), np.stack([s for _, s in seen]))
+        points.append(mean)
+        spread.append(deviation)
+    return np.concatenate(points), np.concatenate(spread)
+
+
+def pool(points: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Average several answers: points (V, N, K, 2), spread (V, N, K) -> (N, K, 2), (N, K).
+
+    The variance of the mixture: the mean of the variances plus the variance of the means.
+    """
+    mean = points.mean(0)
+    between = points.var(0).mean(-1)
+    deviation: Floats = np.sqrt((spread**2).mean(0) + between)
+    return mean, deviation
+
+
+def _one_view(forward: Forward, images: Bytes, scheme: Ints, view: Affine, schema: Schema) -> tuple[Floats, Floats]:
+    size = images.shape[3], images.shape[2]
+    shown = images if np.array_equal(view.matrix, np.eye(3)) else warp(images, view, size)
+    points, spread = forward(shown, scheme)
+    if view.mirrors:
+        points, spread = mirror_points(points, schema), spread[:, list(schema.mirror)]
+    return view.inverse()(points), spread

@@ -1,0 +1,114 @@
+"""Whatever stands behind a missing label leaves the loss and its gradient bit-identical."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from kptool.losses import Loss, masked_loss
+
+KINDS: list[Loss] = ["mse", "l1", "smooth-l1", "wing"]
+B, K = 5, 7
+
+
+def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    predicted = torch.randn(B, K, 2, generator=generator) * 9
+    points = torch.randn(B, K, 2, generator=generator) * 9
+    return predicted, points, torch.rand(B, K, generator=generator) < 0.4
+
+
+def loss_and_gradient(predicted: torch.Tensor, points: torch.Tensor, kind: Loss) -> tuple[torch.Tensor, torch.Tensor]:
+    leaf = predicted.clone().requires_grad_()
+    loss = masked_loss(leaf, points, kind, 1.3)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert leaf.grad is not None
+    return loss.detach(), leaf.grad
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("hidden", [math.nan, math.inf, -math.inf])
+def test_what_is_behind_a_missing_label_does_not_matter(kind: Loss, hidden: float) -> None:
+    predicted, points, missing = batch()
+    reference = loss_and_gradient(predicted, torch.where(missing[..., None], torch.nan, points), kind)
+    other = points.clone()
+    other[missing] = torch.tensor([hidden, 1e9])  # one bad coordinate is enough to unlabel a point
+    loss, gradient = loss_and_gradient(predicted, other, kind)
+    assert torch.equal(loss, reference[0])
+    assert torch.equal(gradient, reference[1])
+    assert (gradient[missing] == 0).all()
+    assert (gradient[~missing] != 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wild", [1e9, -1e9, math.inf, math.nan])
+def test_a_wild_prediction_at_a_missing_label_does_not_matter(kind: Loss, wild: float) -> None:
+    predicted, points, missing = batch()
+    points[missing] = torch.nan
+    reference = loss_and_gradient(predicted, points, kind)
+    predicted[missing] = wild
+    loss, gradient = loss_and_gradient(predicted, points, kind)
+    assert torch.equal(loss, reference[0])
+    assert torch.equal(gradient, reference[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_labelled_is_zero_with_zero_gradient(kind: Loss) -> None:
+    predicted, points, _ = batch()
+    loss, gradient = loss_and_gradient(predicted, torch.full_like(points, torch.nan), kind)
+    assert float(loss) == 0
+    assert (gradient == 0).all()
+
+
+def by_hand(d: float, kind: Loss, s: float) -> float:
+    size = abs(d)
+    if kind == "mse":
+        return d * d
+    if kind == "l1":
+        return size
+    if kind == "smooth-l1":
+        return d * d / (2 * s) if size < s else size - s / 2
+    w, e = 5 * s, s
+    return w * math.log(1 + size / e) if size < w else size - (w - w * math.log(1 + w / e))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_over_labelled_coordinates_by_plain_loops(kind: Loss) -> None:
+    predicted, points, missing = batch(3)
+    points[missing] = torch.nan
+    total, count = 0.0, 0
+    for b in range(B):
+        for k in range(K):
+            for axis in range(2):
+                if not missing[b, k]:
+                    total += by_hand(float(predicted[b, k, axis] - points[b, k, axis]), kind, 1.3)
+                    count += 1
+    assert float(masked_loss(predicted, points, kind, 1.3)) == pytest.approx(total / count, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_a_weighted_mean(kind: Loss) -> None:
+    predicted, points, missing = batch(4)
+    points[missing] = torch.nan
+    once = masked_loss(predicted, points, kind, 1.3)
+    assert float(masked_loss(predicted, points, kind, 1.3, torch.full((B, K), 2.5))) == pytest.approx(float(once))
+    weight = torch.ones(B, K)
+    weight[2] = 0
+    rest = [n for n in range(B) if n != 2]
+    alone = masked_loss(predicted[rest], points[rest], kind, 1.3)
+    assert float(masked_loss(predicted, points, kind, 1.3, weight)) == pytest.approx(float(alone), rel=1e-6)
+    assert float(masked_loss(predicted, points, kind, 1.3, torch.zeros(B, K))) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_grows_with_the_error_and_is_continuous(kind: Loss) -> None:
+    size = torch.linspace(0, 20, 4001)
+    points = torch.zeros(len(size), 1, 2)
+    values = torch.stack(
+        [masked_loss(p, t, kind, 1.3) for p, t in zip(size[:, None, None].expand(-1, 1, 2), points, strict=True)]
+    )
+    steps = values.diff()
+    assert (steps > 0).all()
+    assert float(steps.max()) < (0.25 if kind == "mse" else 0.03)

@@ -1,0 +1,424 @@
+"""Law: the report adds up, names what went wrong in words, and can be read in any terminal and by any JSON reader."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from kptool import metrics
+from kptool.dataset import Ints, Mask
+from kptool.errors import DataError
+from kptool.geometry import Floats
+from kptool.report import Outcome, build, to_json
+from kptool.report.pen import Pen
+from kptool.report.terminal import count, duration, figure, headline, render
+from kptool.schema import Schema
+from kptool.schemes import Schemes, discover
+
+POINTS = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip", "left_eyebrow_outer_end")
+WIDTHS = [80, 100, 120, 200]
+
+
+def outcome(n: int = 143, noise: float = 1.0, **changes: Any) -> Outcome:
+    """Five points, two schemes (5 and 3 points), three folds; predictions = truth + noise."""
+    rng = np.random.default_rng(7)
+    shape = np.array([[66.0, 37.0], [30.0, 37.0], [48.0, 62.0], [48.0, 78.0], [81.0, 30.0]])
+    truth = shape + rng.normal(0, 4, (n, 1, 2)) + rng.normal(0, 1.5, (n, 5, 2))
+    truth[n // 3 :, [1, 4]] = np.nan
+    truth[::17, 2] = np.nan
+    labelled: Mask = np.asarray(np.isfinite(truth).all(-1))
+    schemes = discover(labelled)
+    made = Outcome(
+        title="Kaggle Facial Keypoints Detection",
+        run="20260101-120000-default",
+        recipe_name="default",
+        recipe_digest="8c1f02ab77de",
+        data_digest="41d09be0c3aa5512",
+        schema=Schema("faces", POINTS),
+        size=(96, 92),
+        ids=np.array([f"{i + 1}" for i in range(n)]),
+        truth=truth,
+        predicted=np.where(np.isfinite(truth), truth, shape) + rng.normal(0, 1, truth.shape) * noise,
+        spread=np.full((n, 5), np.nan),
+        fold=np.arange(n) % 3,
+        scheme=schemes.assign(labelled),
+        schemes=schemes,
+        test_mix=[0.65, 0.35],
+        group=np.arange(n) // 2,
+        seconds=271.4,
+        images_per_second=1731.2,
+        device="cpu",
+        precision="bf16",
+        keep="last",
+        views="plain + mirrored",
+    )
+    return replace(made, **changes)
+
+
+def text(made: Outcome, width: int = 100, **options: Any) -> str:
+    file = io.StringIO()
+    render(build(made), Console(file=file, width=width, **options))
+    return file.getvalue()
+
+
+def collapsed(made: Outcome) -> Floats:
+    """Nearly the mean face for everyone."""
+    jitter = np.random.default_rng(1).normal(0, 0.1, made.truth.shape)
+    return metrics.mean_shape_baseline(made.truth, made.fold) + jitter
+
+
+def test_the_score_is_pooled_over_everything_and_its_parts_add_up() -> None:
+    made = outcome()
+    report = build(made)
+    seen = np.isfinite(made.truth)
+    square = (made.predicted - made.truth)[seen] ** 2
+    assert report.metrics.rmse == pytest.approx(math.sqrt(square.mean()))
+    assert report.metrics.values == seen.sum()
+    for parts in (report.metrics.by_scheme.values(), report.folds):
+        assert sum(part.images for part in parts) == report.metrics.images == len(made.ids)
+        assert sum(part.values for part in parts) == report.metrics.values
+        assert sum(part.rmse**2 * part.values for part in parts) == pytest.approx(square.sum())
+    by_point = sum(point.rmse**2 * 2 * point.labelled for point in report.points)
+    assert by_point == pytest.approx(square.sum())
+    assert all(point.labelled + point.missing == len(made.ids) for point in report.points)
+
+
+def test_points_are_what_numpy_says() -> None:
+    made = outcome()
+    report = build(made)
+    for k, point in enumerate(report.points):
+        seen = np.isfinite(made.truth[:, k]).all(1)
+        off = made.predicted[seen, k] - made.truth[seen, k]
+        away = np.sqrt((off**2).sum(1))
+        assert (point.name, point.labelled) == (POINTS[k], seen.sum())
+        expected = (away.mean(), np.median(away), np.percentile(away, 95), *off.mean(0))
+        assert (point.mean, point.median, point.p95, point.bias_dx, point.bias_dy) == pytest.approx(expected)
+
+
+def test_folds_are_summed_up_by_mean_and_sample_deviation() -> None:
+    report = build(outcome())
+    scores = [fold.rmse for fold in report.folds]
+    assert report.metrics.rmse_fold_mean == pytest.approx(sum(scores) / 3)
+    assert report.metrics.rmse_fold_std == pytest.approx(np.std(scores, ddof=1))
+
+
+def test_the_test_mix_reweights_the_schemes() -> None:
+    report = build(outcome())
+    full, part = report.metrics.by_scheme.values()
+    assert report.metrics.rmse_test_mix == pytest.approx(math.sqrt(0.65 * full.rmse**2 + 0.35 * part.rmse**2))
+    assert report.metrics.rmse_test_mix_reason is None
+
+
+def test_an_unknown_test_mix_is_null_with_its_reason() -> None:
+    made = outcome(test_mix=None)
+    table = to_json(build(made))["metrics"]
+    assert (table["rmse_test_mix"], table["rmse_test_mix_reason"]) == (None, "no lookup table was read")
+    assert "no lookup table was read" in text(made, 120)
+    only_full = outcome(fold=np.where(outcome().scheme == 0, np.arange(143) % 2, -1))
+    assert build(only_full).metrics.rmse_test_mix_reason == "no image of scheme 3 points was scored"
+    assert build(outcome(test_mix=[0.0, 0.0])).metrics.rmse_test_mix_reason is not None
+
+
+def test_order_of_rows_and_points_changes_nothing() -> None:
+    made = outcome()
+    rng = np.random.default_rng(2)
+    rows, points = rng.permutation(143), rng.permutation(5)
+
+    def moved(values: Any) -> Any:
+        return values[rows][:, points] if values.ndim > 1 else values[rows]
+
+    names = ("ids", "truth", "predicted", "spread", "fold", "scheme", "group")
+    changes: dict[str, Any] = {name: moved(getattr(made, name)) for name in names}
+    other = replace(
+        made,
+        schema=Schema("faces", tuple(POINTS[p] for p in points)),
+        schemes=Schemes(made.schemes.masks[:, points], made.schemes.names),
+        **changes,
+    )
+    one, two = to_json(build(made)), to_json(build(other))
+    one["points"].sort(key=lambda point: point["name"])
+    two["points"].sort(key=lambda point: point["name"])
+    assert_close(one, two)
+
+
+def assert_close(one: Any, two: Any) -> None:
+    if isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            assert_close(one[key], two[key])
+    elif isinstance(one, list):
+        assert len(one) == len(two)
+        for a, b in zip(one, two, strict=True):
+            assert_close(a, b)
+    else:
+        assert two == (pytest.approx(one) if isinstance(one, float) else one)
+
+
+def test_predicting_the_baseline_beats_nothing_and_is_said_to() -> None:
+    made = outcome()
+    report = build(replace(made, predicted=metrics.mean_shape_baseline(made.truth, made.fold)))
+    assert report.metrics.rmse == report.baseline.rmse
+    assert report.metrics.rmse_test_mix == report.baseline.rmse_test_mix
+    assert all(point.rmse == point.baseline for point in report.points)
+    assert any("No better than the mean shape" in words for words in report.warnings)
+
+
+def test_collapse_is_named_for_a_collapsed_model_and_not_for_a_good_one() -> None:
+    made = outcome()
+    assert build(made).warnings == ()
+    assert build(made).metrics.spread_ratio == pytest.approx(1, abs=0.1)
+    bad = replace(made, predicted=collapsed(made))
+    words = build(bad).warnings[0]
+    assert "collapsed" in words
+    assert "learning rate" in words
+    assert build(bad).metrics.spread_ratio < 0.2
+
+
+def test_a_single_collapsed_point_is_named() -> None:
+    made = outcome()
+    predicted = made.predicted.copy()
+    predicted[:, 2] = collapsed(made)[:, 2]
+    (words,) = build(replace(made, predicted=predicted)).warnings
+    assert "nose_tip" in words
+    assert "left_eye_center" not in words
+
+
+def test_a_scheme_that_does_not_beat_its_baseline_is_named() -> None:
+    made = outcome(noise=0.1)
+    base = build(made).baseline.by_scheme["3 points"].rmse
+    shifted = made.predicted + (base + 0.2) * (made.scheme == 1)[:, None, None]
+    report = build(replace(made, predicted=shifted))
+    assert report.metrics.rmse < report.baseline.rmse
+    (words,) = report.warnings
+    assert "No better than the mean shape on the images of 3 points" in words
+
+
+def test_a_fold_that_lags_is_named() -> None:
+    made = outcome()
+    predicted = np.where((made.fold == 1)[:, None, None], made.predicted * 1.0 + 1.5, made.predicted)
+    (words,) = build(replace(made, predicted=predicted)).warnings
+    assert words.startswith("Fold 1 is much worse")
+
+
+def test_a_partial_run_says_so_and_scores_only_what_was_predicted() -> None:
+    made = outcome()
+    predicted = np.where((made.fold == 1)[:, None, None], np.nan, made.predicted)
+    report = build(replace(made, predicted=predicted, fold=np.where(made.fold == 1, -1, made.fold)))
+    whole = build(made)
+    assert [fold.fold for fold in report.folds] == [0, 2]
+    assert report.folds == (whole.folds[0], whole.folds[2])  # the baseline too: unrun folds are training data
+    assert (report.metrics.images, report.about.images) == ((made.fold != 1).sum(), 143)
+    assert any("Only folds 0 and 2 were run" in words and "of 143 images" in words for words in report.warnings)
+
+
+def test_one_fold_has_no_deviation_between_folds() -> None:
+    made = outcome(fold=np.where(np.arange(143) % 3 == 2, 2, -1))
+    table = to_json(build(made))["metrics"]
+    assert table["rmse_fold_std"] is None
+    assert table["rmse_fold_mean"] == pytest.approx(table["rmse"])
+    assert "±" not in headline(build(made))
+    assert "Only fold 2 was run" in text(made)
+
+
+def test_a_score_of_best_epochs_is_called_optimistic() -> None:
+    (words,) = build(outcome(keep="best")).warnings
+    assert "optimistic" in words
+
+
+def test_worst_images_are_the_worst_and_their_share_is_right() -> None:
+    made = outcome()
+    predicted = made.predicted.copy()
+    predicted[40, 2] += (30, 40)
+    report = build(replace(made, predicted=predicted))
+    first = report.worst[0]
+    assert (first.id, first.fold, first.worst_point, first.labelled) == ("41", 40 % 3, "nose_tip", 5)
+    assert first.worst_distance == pytest.approx(50, abs=5)
+    assert len(report.worst) == 10
+    assert [face.rmse for face in report.worst] == sorted((face.rmse for face in report.worst), reverse=True)
+    square = np.nansum((predicted - made.truth) ** 2, axis=(1, 2))
+    rows = [int(face.id) - 1 for face in report.worst]
+    assert report.worst_share == pytest.approx(square[rows].sum() / square.sum())
+
+
+def test_a_lost_prediction_is_an_error_that_names_image_and_point() -> None:
+    made = outcome()
+    made.predicted[60, 2] = np.nan
+    with pytest.raises(DataError, match="image 61 has a label but no prediction for nose_tip"):
+        build(made)
+
+
+@pytest.mark.parametrize(("changes", "words"), [(-1, "no fold has been predicted"), (0, "no label outside fold 0")])
+def test_nothing_to_score_is_an_error(changes: int, words: str) -> None:
+    fold: Ints = np.full(143, changes)
+    with pytest.raises(DataError, match=words):
+        build(outcome(fold=fold))
+
+
+def test_json_round_trips_and_holds_no_nan() -> None:
+    made = outcome(seconds=None, images_per_second=None, group=None)
+    made.truth[:, 4] = np.nan  # a point that nobody labelled
+    report = build(made)
+    table = to_json(report)
+    again = json.loads(json.dumps(table, allow_nan=False))
+    assert again == table
+    assert table["points"][4]["rmse"] is None
+    assert table["points"][4]["missing"] == 143
+    assert table["metrics"]["rmse"] == report.metrics.rmse
+    assert (table["metrics"]["unit"], table["metrics"]["name"]) == ("px", "RMSE")
+    assert table["metrics"]["pooling"] == "all labelled coordinates, out of fold"
+    assert set(table["metrics"]["by_scheme"]["5 points"]) == {"rmse", "images", "values"}
+    assert set(table["worst"][0]) >= {"id", "fold", "scheme", "rmse", "worst_point", "worst_distance", "labelled"}
+    for key in ("baseline", "folds", "warnings"):
+        assert key in table
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["good", "collapsed", "partial", "unlabelled point", "large px", "full size"])
+def test_every_line_fits_and_nothing_is_cut(width: int, kind: str) -> None:
+    made = outcome(7049 if kind == "full size" else 143)
+    if kind == "collapsed":
+        made = replace(made, predicted=collapsed(made))
+    if kind == "partial":
+        made = replace(made, fold=np.where(made.fold == 0, 0, -1), keep="best", test_mix=None)
+    if kind == "unlabelled point":
+        made.truth[:, 4] = np.nan
+    if kind == "large px":
+        made = replace(made, truth=made.truth * 40, predicted=made.predicted * 40, size=(3840, 3680))
+    shown = text(made, width)
+    assert "\x1b" not in shown
+    assert "…" not in shown
+    assert max(map(cell_len, shown.splitlines())) <= width
+    report = build(made)
+    for point in report.points:  # a point's row is one line, from its name to its last figure
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"{point.name} ")]
+        figures = [figure(v) for v in (point.rmse, point.mean, point.median, point.p95)]
+        assert [w for w in line.split() if w in figures][:4] == figures
+        assert f" {point.labelled} " in line
+        assert f" {point.missing}" in line
+    lines = [line.rstrip() for line in shown.splitlines()]
+    for face in report.worst:
+        assert any(f"{face.id} " in line and line.endswith(figure(face.worst_distance)) for line in lines)
+    if kind != "large px":
+        assert f"RMSE {report.metrics.rmse:.3f} px" in shown
+
+
+def test_warnings_stand_before_the_tables() -> None:
+    made = outcome()
+    shown = text(replace(made, predicted=collapsed(made)))
+    assert shown.index("RMSE") < shown.index("WARNING") < shown.index("scored on") < shown.index("Worst 10")
+
+
+def test_a_terminal_gets_colour_and_the_same_words() -> None:
+    plain, coloured = text(outcome()), text(outcome(), force_terminal=True, color_system="truecolor")
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+HOSTILE = {  # what a file may hold: how it is shown
+    "[red]x[/red]": "[red]x[/red]",
+    "\x1b[31mred\x1b[0m": "\\x1b[31mred\\x1b[0m",
+    "a\nb": "a\\nb",
+    "a\rb": "a\\rb",
+    "\u202egnp.exe": "\\u202egnp.exe",
+    ":smile:": ":smile:",
+    "\ud800": "\\ud800",
+    "顔" * 30: "",  # too long for a line: folded, but all of it
+    "y" * 300: "",
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_names_stay_text(hostile: str, width: int) -> None:
+    made = outcome()
+    predicted = made.predicted.copy()
+    predicted[0] += 40
+    ids = made.ids.astype(object)
+    ids[0] = hostile
+    schema = Schema("faces", (hostile, *POINTS[1:]))
+    made = replace(made, ids=ids.astype(str), predicted=predicted, schema=schema, title=hostile, run=hostile)
+    shown = text(made, width)
+    assert build(made).worst[0].id == hostile
+    assert not [c for c in shown if c != "\n" and not c.isprintable()]
+    assert max(map(cell_len, shown.splitlines())) <= width
+    if spelt := HOSTILE[hostile]:
+        assert shown.count(spelt) >= 3  # title, points, worst images
+    else:
+        assert shown.count(hostile[0]) >= 3 * len(hostile)
+
+
+def test_a_console_without_unicode_gets_ascii() -> None:
+    raw = io.BytesIO()
+    made = outcome(title="Gesichter für alle")
+    file = io.TextIOWrapper(raw, encoding="ascii")
+    render(build(made), Console(file=file, width=80))
+    file.flush()
+    shown = raw.getvalue().decode("ascii")
+    assert "##" in shown
+    assert "+/-" in shown
+    assert "f\\xfcr" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_bars_are_as_long_as_their_figures(ascii_only: bool) -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii" if ascii_only else "utf-8")
+    pen = Pen(Console(file=file, width=80))
+    full = "#" if ascii_only else "█"
+    assert pen.bar(1, 12).plain == full * 12
+    assert pen.bar(7, 12).plain == full * 12
+    assert pen.bar(0, 12).plain == pen.bar(math.nan, 12).plain == ""
+    assert pen.bar(0.53125, 4).plain == (full * 2 if ascii_only else "██▏")
+    assert pen.gauge(0.625, 4).plain == ("##--" if ascii_only else "━━╸─")
+    assert pen.gauge(math.nan, 4).plain == ("----" if ascii_only else "────")
+
+
+def test_bias_arrows_point_where_the_predictions_lie() -> None:
+    made = outcome(noise=0.1)
+    for (dx, dy), arrow in {(3, 0): "→", (0, 3): "↓", (-3, 0): "←", (0, -3): "↑", (3, -3): "↗", (-3, 3): "↙"}.items():
+        predicted = np.where(np.isfinite(made.truth), made.truth, 0) + np.array([dx, dy])
+        shown = text(replace(made, predicted=predicted))
+        (line,) = [line for line in shown.splitlines() if line.startswith("nose_tip")]
+        assert arrow in line
+    unbiased = np.where(np.isfinite(made.truth), made.truth, 0)
+    assert not set("→↘↓↙←↖↑↗") & set(text(replace(made, predicted=unbiased)))
+
+
+def test_one_scheme_and_one_fold_leave_out_what_says_nothing() -> None:
+    made = outcome(47)
+    made = replace(
+        made,
+        scheme=np.zeros(47, dtype=np.int64),
+        schemes=Schemes(np.ones((1, 5), dtype=np.bool_), ("5 points",)),
+        test_mix=[1.0],
+        fold=np.where(made.fold == 0, 0, -1),
+    )
+    shown = text(made)
+    assert "test mix" not in shown
+    assert "mean of" not in shown
+    assert build(made).metrics.rmse_test_mix == pytest.approx(build(made).metrics.rmse)
+
+
+def test_the_headline_is_one_line_with_unit_pooling_and_baseline() -> None:
+    report = build(outcome())
+    line = headline(report)
+    assert line.startswith(f"RMSE {report.metrics.rmse:.3f} px, all labelled coordinates, out of fold (mean shape ")
+    assert "\n" not in line
+    assert f"{report.metrics.rmse_fold_mean:.3f} ± {report.metrics.rmse_fold_std:.3f} px" in line
+    assert f"{report.metrics.rmse_test_mix:.3f} px" in line
+
+
+def test_figures_are_written_to_be_read() -> None:
+    assert [figure(v) for v in (1.005, 99.994, 123.456, math.nan)] == ["1.00", "99.99", "123.5", "–"]
+    assert [figure(v, sign="+") for v in (-0.001, 0.0, 0.126)] == ["+0.00", "+0.00", "+0.13"]
+    assert [count(v) for v in (0, 7049, 10_000, 106_058)] == ["0", "7049", "10,000", "106,058"]
+    assert [duration(v) for v in (41.3, 59.7, 271.4, 7500)] == ["41 s", "1 min 0 s", "4 min 31 s", "2 h 5 min"]
