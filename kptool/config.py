@@ -53,9 +53,12 @@ class TrainOptions(Strict):
 
     epochs: Count = 16
     batch_size: Count = 64
-    optimizer: Literal["muon", "adamw"] = Field("muon", description="muon = Muon on conv kernels, AdamW on the rest")
+    optimizer: Literal["auto", "muon", "adamw"] = Field(
+        "auto",
+        description="muon = Muon on dense convolutions that a norm follows, AdamW on the rest; auto = muon for kptiny",
+    )
     lr: Positive = Field(2e-3, description="peak learning rate of AdamW")
-    muon_lr: Positive = Field(2e-2, description="peak learning rate of Muon")
+    muon_lr: Positive = Field(0.15, description="peak learning rate of Muon, relative to kernels of norm √out")
     weight_decay: NonNegative = 0.01
     schedule: Literal["linear", "cosine", "one-cycle", "constant"] = Field(
         "linear", description="linear and cosine decay to 0 after the warm-up; one-cycle also cycles the momentum"

@@ -17,7 +17,7 @@ from kptool.models.net import Net
 from kptool.pixels import Arrays
 from kptool.runs import Run
 from kptool.tasks.keypoints import Keypoints
-from kptool.views import make_views, network, pool, predict_frame
+from kptool.views import make_views, pool
 
 
 class Step(NamedTuple):
@@ -51,13 +51,10 @@ def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterat
     views = make_views(recipe.predict, test.size, shifted=True)
     points, spread = [], []
     for fold in run.finished:
-        forward = network(_model(run, task, fold), device, task.precision)
-        found = predict_frame(forward, test.images, scheme, views, test.schema)
+        found = task.answer(_model(run, task, fold), np.arange(len(test)), views)
         points.append(found[0])
         spread.append(found[1])
-        mean, deviation = pool(np.stack(points), np.stack(spread))
-        original = arrays.to_frame.inverse()(mean)
-        yield Step(len(points), Predictions(test.ids, original, deviation, test.schema))
+        yield Step(len(points), Predictions(test.ids, *pool(np.stack(points), np.stack(spread)), test.schema))
 
 
 def check_size(run: Run, test: Dataset) -> None:

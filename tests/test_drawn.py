@@ -34,8 +34,13 @@ def drawn() -> Collection:
 def cached(drawn: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Points the cache at an empty folder; the list grows by one whenever the faces are drawn."""
     calls: list[int] = []
+
+    def draw() -> Collection:
+        calls.append(1)
+        return drawn
+
     monkeypatch.setenv("KPTOOL_CACHE", str(tmp_path))
-    monkeypatch.setattr(drawn_faces, "draw", lambda: calls.append(1) or drawn)
+    monkeypatch.setattr(drawn_faces, "draw", draw)
     return calls
 
 
@@ -76,7 +81,7 @@ def test_pupils_are_where_the_labels_say(seed: int) -> None:
     # Only the irises differ, so the difference is a pair of discs; wide eyes leave them whole, and a lamp at this
     # angle puts the glint in their middle. Without the half pixel of the shrinking they would be 1/3 px off.
     face, look = plain(seed, light=np.array([0.0, 0.5, 0.866]), iris=130.0)
-    face = replace(face, build=replace(face.build, eye_open=(0.8, 0.8)))
+    face = replace(face, build=replace(face.build, eye_open=(0.8, 0.8), eye_width=0.4))
     found = difference(face, look, replace(look, iris=30.0))
     labels = landmarks(face)[:2]
     xs = np.arange(pen.SIZE)
@@ -93,7 +98,7 @@ def test_mouth_reaches_from_corner_to_corner_and_lip_to_lip(seed: int) -> None:
     face, look = plain(seed, lip=0.8)
     face = replace(face, pose=replace(face.pose, roll=0.0, yaw=0.0, pitch=0.0), build=replace(face.build, gape=0.0))
     found = difference(face, look, replace(look, lip=0.4)) > 8
-    labels = {name: point for name, point in zip(NAMES, landmarks(face), strict=True)}
+    labels = dict(zip(NAMES, landmarks(face), strict=True))
     columns = np.flatnonzero(found.any(0))
     middle = np.flatnonzero(found[:, round(labels["nose_tip"][0])])
     assert abs(columns[0] - labels["mouth_right_corner"][0]) < 1.2
@@ -108,7 +113,7 @@ def test_shrinking_keeps_the_centre_of_a_disc() -> None:
     side = pen.SIZE * pen.FINE
     canvas = np.zeros((side, side), dtype=np.uint8)
     centre = np.array([40.3, 61.7])
-    pen.fill(canvas, centre + 5.0 * pen.ring(), 240)
+    pen.fill_convex(canvas, centre + 5.0 * pen.ring(), 240)
     small = pen.shrink(canvas).astype(np.float64)
     xs = np.arange(pen.SIZE)
     found = np.array([(small.sum(0) * xs).sum(), (small.sum(1) * xs).sum()]) / small.sum()

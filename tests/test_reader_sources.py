@@ -7,6 +7,7 @@ import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from kaggle_files import SCHEMA, faces, kaggle_zip, write_faces, zip_of
 from kptool.dataset import Dataset
 from kptool.errors import DataError, UsageError
 from kptool.formats import kaggle_faces
-from kptool.formats.image_csv import Table
+from kptool.formats.image_csv import Table, parse
 from kptool.formats.source import find, look
 from kptool.schema import make_schema
 
@@ -186,6 +187,21 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "record cut": lambda entry: (entry / "entry.json").write_text("{"),
     "record of another shape": lambda entry: (entry / "entry.json").write_text('{"files": []}'),
 }
+
+
+def test_a_file_written_to_while_it_is_read_is_refused(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_faces(tmp_path) / "training.csv"
+
+    def touch(*args: Any) -> Table:
+        os.utime(path, ns=(7, 7))
+        return parse(*args)
+
+    monkeypatch.setattr(kaggle_faces, "parse", touch)
+    with pytest.raises(DataError, match="the file changed while it was read"):
+        kaggle_faces.read_train(tmp_path, SCHEMA)
+    assert not list(cache.rglob("*.json"))
 
 
 @pytest.mark.parametrize("name", DAMAGE)

@@ -53,11 +53,17 @@ def place(pose: Pose, points: Floats, lift: float | Floats = 0.0, depth: float |
         depth: their depth, instead of the ellipsoid's.
     """
     if depth is None:
-        x, y = points[..., 0], points[..., 1] - 0.4
-        depth = np.sqrt(np.maximum(RADIUS**2 - x * x - 0.3 * y * y, 0.02)) + lift
+        depth = surface(points) + lift
     axes, origin = _camera(pose)
     placed: Floats = points @ axes[:2] + np.asarray(depth)[..., None] * axes[2] + origin
     return placed
+
+
+def surface(points: Floats) -> Floats:
+    """(...) depth of the head's ellipsoid at points (..., 2)."""
+    x, y = points[..., 0], points[..., 1] - 0.4
+    depth: Floats = np.sqrt(np.maximum(RADIUS**2 - x * x - 0.3 * y * y, 0.02))
+    return depth
 
 
 @lru_cache(4)

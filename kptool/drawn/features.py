@@ -20,6 +20,7 @@ from kptool.drawn.anatomy import (
     nose_tip,
     place,
     pupil,
+    surface,
     upright,
     xy,
 )
@@ -96,10 +97,11 @@ def eyes(canvas: Bytes, face: Face, look: Look) -> None:
         openings.append(opening)
         pen.fill(painted, opening + (opening - opening.mean(0)) * 0.3, 0.5 * look.skin + 100)
         pen.stroke(painted, upper + xy(0, 0.035 * unit), 0.45 * look.skin + 45, 0.05 * unit)  # the lid's shadow
-        centre = place(pose, pupil(build, side))
-        iris = place(pose, pupil(build, side) + build.iris * pen.ring())
-        pen.fill(painted, iris, look.iris)
-        pen.fill(painted, centre + 0.5 * (iris - centre), 0.35 * look.iris)
+        at = pupil(build, side)
+        centre = place(pose, at)
+        iris = place(pose, at + build.iris * pen.ring(), depth=surface(at))  # flat, so that the label is its middle
+        pen.fill_convex(painted, iris, look.iris)
+        pen.fill_convex(painted, centre + 0.5 * (iris - centre), 0.35 * look.iris)
         pen.disc(painted, centre + 0.04 * unit * look.light[:2] - xy(0, 0.02 * unit), 0.025 * unit, 235)
     pen.inside(canvas, painted, openings)
     for upper, lower in edges:
@@ -131,11 +133,11 @@ def nose(canvas: Bytes, face: Face, look: Look) -> None:
         wing = base + xy(side * (wide - 0.09), -0.1) + 0.09 * xy(side * np.cos(bend), np.sin(bend))
         pen.stroke(canvas, place(pose, wing, 0.08), 0.62 * look.skin, 0.03 * unit)
         nostril = base + xy(side * 0.55 * wide, -0.035) + xy(0.055, 0.03) * pen.ring(12)
-        pen.fill(canvas, place(pose, nostril, 0.1), 0.35 * look.skin)
+        pen.fill_convex(canvas, place(pose, nostril, 0.1), 0.35 * look.skin)
     under = base + xy(0.6 * wide * ALONG, 0.02 * ARCH)
     pen.stroke(canvas, place(pose, under, BASE_LIFT), 0.68 * look.skin, 0.03 * unit)
     shine = place(pose, tip, TIP_LIFT) + unit * (0.03 * look.light[:2] + xy(0.055, 0.05) * pen.ring(12))
-    pen.fill(canvas, shine, min(255, 1.13 * look.skin + 8))
+    pen.fill_convex(canvas, shine, min(255, 1.13 * look.skin + 8))
 
 
 def mouth(canvas: Bytes, face: Face, look: Look) -> None:

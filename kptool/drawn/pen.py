@@ -36,6 +36,11 @@ def fill(canvas: Bytes, points: Floats, tone: float) -> None:
     cv2.fillPoly(canvas, [_fixed(canvas, points)], round(tone), cv2.LINE_AA, BITS)
 
 
+def fill_convex(canvas: Bytes, points: Floats, tone: float) -> None:
+    """`fill` for a convex polygon: its centroid is kept to 0.02 samples, where `fill` wanders by 0.1 (measured)."""
+    cv2.fillConvexPoly(canvas, _fixed(canvas, points), round(tone), cv2.LINE_AA, BITS)
+
+
 def stroke(canvas: Bytes, points: Floats, tone: float, width: float) -> None:
     """Draw the line (n, 2), or many of them (m, n, 2), `width` px wide but at least one pixel of the canvas."""
     lines = _fixed(canvas, points).reshape(-1, *points.shape[-2:])
@@ -54,7 +59,9 @@ def disc(canvas: Bytes, centre: Floats, radius: float, tone: float) -> None:
 def ring(count: int = 24) -> Floats:
     """(count, 2) points of the unit circle."""
     angle = np.arange(count) * (2 * np.pi / count)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    points = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    points.flags.writeable = False  # shared by every caller
+    return points
 
 
 def inside(canvas: Bytes, painted: Bytes, shapes: list[Floats]) -> None:

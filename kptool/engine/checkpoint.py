@@ -71,12 +71,19 @@ def optimizer_tensors(optimizers: list[torch.optim.Optimizer]) -> Tensors:
 
 
 def restore_optimizers(optimizers: list[torch.optim.Optimizer], tensors: Tensors) -> None:
-    """Put `optimizer_tensors` back."""
+    """Put `optimizer_tensors` back, each laid out in memory as its parameter is.
+
+    The fused AdamW walks parameter and moments side by side in memory: a channels_last kernel with contiguous moments
+    would be updated with the wrong elements, without a word.
+    """
     for number, optimizer in enumerate(optimizers):
+        params = [param for group in optimizer.param_groups for param in group["params"]]
         table = optimizer.state_dict()
         table["state"] = {}
         for name, value in tensors.items():
             parts = name.split("/")
             if parts[0] == "optimizer" and int(parts[1]) == number:
-                table["state"].setdefault(int(parts[2]), {})[parts[3]] = value
+                like = params[int(parts[2])]
+                laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+                table["state"].setdefault(int(parts[2]), {})[parts[3]] = laid.detach()
         optimizer.load_state_dict(table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-
 Doing = Literal["waiting", "training", "predicting", "done", "stopped early"]
 
 

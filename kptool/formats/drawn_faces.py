@@ -64,14 +64,14 @@ def read_lookup(source: Path | None, test: Dataset) -> Lookup:  # noqa: ARG001
     """
     drawn = load()
     image, point, axis = np.nonzero(np.isfinite(drawn.test_points[:, _order(test.schema)]))
-    rows = np.arange(1, len(image) + 1)
+    rows = np.arange(1, len(image) + 1, dtype=np.int64)
     table = np.stack([rows, image, point, axis], axis=-1).astype("<i8")
     return Lookup(rows, image, point, axis, hashlib.sha256(table.tobytes()).hexdigest())
 
 
 def read_sample(source: Path | None) -> Ints:  # noqa: ARG001
     """(R,) the RowIds a submission must hold, for the points of NAMES."""
-    return np.arange(1, np.isfinite(load().test_points).sum() + 1)
+    return np.arange(1, np.isfinite(load().test_points).sum() + 1, dtype=np.int64)
 
 
 def truth(schema: Schema) -> Truth:

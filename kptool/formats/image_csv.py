@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ import numpy as np
 from kptool.errors import DataError
 from kptool.formats.digits import decode_numbers, decode_pixels, strict_number, strict_pixels
 from kptool.formats.lines import Lines, check_columns, no_rows, read_table, split_fields, wrong_width
-from kptool.formats.source import hashed
 from kptool.geometry import Bytes, Floats
 
 IMAGE = "Image"
@@ -24,14 +22,13 @@ class Table:
     Attributes:
         columns: names of the C number columns, in file order.
         numbers: (N, C) float64; NaN where the cell is blank.
-        images: (N, H, W) uint8.
-        digest: sha256 of the file's bytes, hex.
+        images: blocks (n, H, W) uint8, N images in all. They go to a file next; joining them here would cost their
+            size again.
     """
 
     columns: tuple[str, ...]
     numbers: Floats
-    images: Bytes
-    digest: str
+    images: list[Bytes]
 
 
 @dataclass(frozen=True)
@@ -62,31 +59,32 @@ def parse(
         DataError: `place:LINE: COLUMN ...`, the same whatever the pieces' size.
     """
     _keep_freed_memory()
-    hasher = hashlib.sha256()
-    names, blocks = read_table(hashed(chunks, hasher), place)
+    names, blocks = read_table(chunks, place)
     check_columns(names, [*wanted, IMAGE], place)
     layout = _Layout(place, names, size[0] * size[1], expected)
     parts = [_fast(block.lines, layout) or _strict(block, layout) for block in blocks]
     if not parts:
         raise no_rows(place)
-    images = np.concatenate([images for _, images in parts]).reshape(-1, size[1], size[0])
-    numbers = np.concatenate([numbers for numbers, _ in parts])
-    return Table(tuple(name for name in names if name != IMAGE), numbers, images, hasher.hexdigest())
+    return Table(
+        tuple(name for name in names if name != IMAGE),
+        np.concatenate([numbers for numbers, _ in parts]),
+        [images.reshape(-1, size[1], size[0]) for _, images in parts],
+    )
 
 
 def _keep_freed_memory() -> None:
     """Let glibc keep what the blocks' temporary arrays free, instead of returning it and faulting it in again.
 
-    Its threshold for returning memory follows the largest mapped block ever freed, up to 32 MB (mallopt(3),
-    M_MMAP_THRESHOLD). Without this, where the heap's top happens to lie decides between 4 000 and 400 000 page
-    faults, 0.05 s or 0.9 s of them. The array is never touched, so it costs nothing; elsewhere it does nothing.
+    Its threshold for returning memory follows the largest mapped array freed so far (mallopt(3), M_MMAP_THRESHOLD).
+    Without this, where the heap's top happens to lie decides whether 238 MB take 4 000 page faults or 400 000, 0.05 s
+    or 0.9 s of them. The array is never touched, so it costs nothing; with other allocators it does nothing.
     """
-    np.empty(31 << 20, dtype=np.uint8)
+    np.empty(4 << 20, dtype=np.uint8)
 
 
 def _fast(lines: list[bytes], layout: _Layout) -> tuple[Floats, Bytes] | None:
-    rows = [split_fields(line) for line in lines]
     width, image = len(layout.columns), layout.columns.index(IMAGE)
+    rows = [split_fields(line, image) for line in lines]
     if any(len(row) != width for row in rows):
         return None
     images = decode_pixels([row.pop(image).strip() for row in rows], layout.pixels)

@@ -16,7 +16,7 @@ import numpy as np
 from kptool.dataset import Dataset, Ints, Lookup
 from kptool.errors import DataError, UsageError, did_you_mean
 from kptool.files import cache_folder
-from kptool.formats.cache import cached
+from kptool.formats.cache import Kept, cached
 from kptool.formats.image_csv import IMAGE, Table, parse
 from kptool.formats.lines import check_columns, read_cells, show
 from kptool.formats.source import Member, find, hashed, look
@@ -121,17 +121,22 @@ def _given(source: Path | None) -> Path:
     return source
 
 
-def _read(member: Member, wanted: Sequence[str], expected: str) -> Table:
-    key = member.key()
-    table = cached(
-        cache_folder() / "kaggle-faces" / f"{key}-r{READER}",
-        lambda: parse(member.chunks(BLOCK), member.place, wanted, SIZE, expected),
-    )
-    if not member.inside and table.digest != key:
-        raise DataError(f"{member.place}: the file changed while it was read", "wait until it is complete, then repeat")
-    # A kept table was made for any competition's columns; this one's must hold too.
-    check_columns([*table.columns, IMAGE], [*wanted, IMAGE], member.place)
-    return table
+def _read(member: Member, wanted: Sequence[str], expected: str) -> Kept:
+    stamp, key = member.stamp(), member.key()
+
+    def make() -> tuple[Table, str]:
+        hasher = hashlib.sha256()
+        # A plain file's digest is its key already; only what comes out of a zip is hashed on the way.
+        chunks = hashed(member.chunks(BLOCK), hasher) if member.inside else member.chunks(BLOCK)
+        table = parse(chunks, member.place, wanted, SIZE, expected)
+        if member.stamp() != stamp:
+            raise DataError(f"{member.place}: the file changed while it was read", "repeat when it is complete")
+        return table, hasher.hexdigest() if member.inside else key
+
+    kept = cached(cache_folder() / "kaggle-faces" / f"{key}-r{READER}", make)
+    # It may have been kept for another competition's columns; this one's must hold too.
+    check_columns([*kept.columns, IMAGE], [*wanted, IMAGE], member.place)
+    return kept
 
 
 def _refuse_half_points(points: Floats, schema: Schema, place: str) -> None:

@@ -62,6 +62,14 @@ class Member:
             raise _unreadable(self.file, error) from None
         return hashlib.sha256("\0".join((digest, *self.inside)).encode()).hexdigest() if self.inside else digest
 
+    def stamp(self) -> tuple[int, int]:
+        """Size and time of change (ns) of the file on disk: equal before and after a read, it was not written to."""
+        try:
+            status = self.file.stat()
+        except OSError as error:
+            raise _unreadable(self.file, error) from None
+        return status.st_size, status.st_mtime_ns
+
     def chunks(self, size: int) -> Iterator[bytes]:
         """The contents, at most `size` bytes at a time.
 

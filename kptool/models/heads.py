@@ -94,7 +94,7 @@ class Regression(Head):
         nn.init.normal_(self.linear.weight, std=1e-3)
         nn.init.zeros_(self.linear.bias)
         half = torch.tensor([size[0] / 2, size[1] / 2])
-        self.register_buffer("half", half, persistent=False)
+        self.register_buffer("half_side", half, persistent=False)
         self.register_buffer("middle", half - 0.5, persistent=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -104,7 +104,7 @@ class Regression(Head):
 
     def decode(self, raw: torch.Tensor, scheme: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Points in px; this head has no spread."""
-        points = self.pick(raw, scheme).float() * cast(torch.Tensor, self.half) + cast(torch.Tensor, self.middle)
+        points = self.pick(raw, scheme).float() * cast(torch.Tensor, self.half_side) + cast(torch.Tensor, self.middle)
         return points, torch.full_like(points[..., 0], torch.nan)
 
 

@@ -18,8 +18,18 @@ from kptool.models.timm_backbone import make_timm
 LUMA = (0.299, 0.587, 0.114)
 
 
+# The optimiser moves a parameter by about its learning rate a step; a shift of a pixel must be in reach of a short run.
+SHIFT_UNIT = 10.0
+
+
 class Net(nn.Module):
-    """backbone + head, with the pixels' scaling and the number of channels settled at the door."""
+    """backbone + head, with the pixels' scaling and the number of channels settled at the door.
+
+    Labels are often placed with a left-right habit: counted from a pixel's corner, or after a resize that forgot its
+    half pixel. In a mirrored picture the habit would point the other way, so a model trained on both ends between the
+    two and is wrong in each. `label_shift` is that habit, one x offset in px per scheme, learned with the weights: what
+    mirroring turns around is the face, not the habit.
+    """
 
     def __init__(self, backbone: nn.Module, head: Head, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -27,7 +37,13 @@ class Net(nn.Module):
         self.channels = len(mean)
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.shift_units = nn.Parameter(torch.zeros(head.schemes))
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+    def label_shift(self, scheme: torch.Tensor) -> torch.Tensor:
+        """(B, 2) px: what to add to a found point to get the point as its scheme (B,) labels it."""
+        x = SHIFT_UNIT * (self.shift_units[scheme] if self.head.schemes > 1 else self.shift_units.expand(len(scheme)))
+        return torch.stack([x, torch.zeros_like(x)], -1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, C, H, W), any dtype, 0 to 255, C 1 or 3 whatever the backbone takes -> the head's raw output."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -13,7 +14,7 @@ from torch import nn
 from kptool.augment import apply_images, apply_points, apply_tensor, sample
 from kptool.config import Recipe
 from kptool.dataset import Ints, Predictions
-from kptool.geometry import Floats, identity
+from kptool.geometry import Affine, Floats, identity
 from kptool.metrics import mean_shape, residuals, rmse
 from kptool.models.net import Net, build
 from kptool.pixels import Arrays
@@ -63,19 +64,18 @@ class Keypoints:
             images = apply_images(self.arrays.images[rows], numbers, size)
         else:
             images = apply_tensor(self.resident[torch.from_numpy(rows).to(self.device)], numbers, size)
+        scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
         points = apply_points(self.arrays.points_frame[rows], numbers, schema)
         wanted = torch.from_numpy(points).float().to(self.device)
-        scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
+        if numbers.to_model.mirrors.any():
+            turn = torch.from_numpy(numbers.to_model.matrix[:, :2, :2]).float().to(self.device)
+            wanted = wanted - net.label_shift(scheme)[:, None] @ turn.mT
         return net.head.loss(net(images), wanted, scheme, train.loss, train.loss_scale)
 
     def score(self, model: nn.Module, rows: Ints) -> float:
         """RMSE in original px over the labelled coordinates of `rows`, plain view."""
-        forward = network(cast(Net, model), self.device, self.precision)
-        points, _ = predict_frame(
-            forward, self.arrays.images[rows], self.scheme[rows], [identity()], self.arrays.schema
-        )
-        back = self.arrays.to_frame[rows].inverse()
-        return rmse(residuals(back(points), self.truth(rows)))
+        points, _ = self.answer(cast(Net, model), rows, [identity()])
+        return rmse(residuals(points, self.truth(rows)))
 
     def baseline(self, training: Ints, rows: Ints) -> float:
         """RMSE of the training rows' mean shape, in original px."""
@@ -89,7 +89,13 @@ class Keypoints:
         """Out-of-fold predictions of `rows` under the recipe's views, in original px."""
         options = self.recipe.predict
         views = make_views(options, self.arrays.size, options.oof_shift)
-        forward = network(cast(Net, model), self.device, self.precision)
-        points, spread = predict_frame(forward, self.arrays.images[rows], self.scheme[rows], views, self.arrays.schema)
-        back = self.arrays.to_frame[rows].inverse()
-        write_predictions(path, Predictions(self.arrays.ids[rows], back(points), spread, self.arrays.schema))
+        points, spread = self.answer(cast(Net, model), rows, views)
+        write_predictions(path, Predictions(self.arrays.ids[rows], points, spread, self.arrays.schema))
+
+    def answer(self, net: Net, rows: Ints, views: Sequence[Affine]) -> tuple[Floats, Floats]:
+        """Points (n, K, 2) and spread (n, K) of `rows` over `views`, in original px."""
+        forward, scheme = network(net, self.device, self.precision), self.scheme[rows]
+        points, spread = predict_frame(forward, self.arrays.images[rows], scheme, views, self.arrays.schema)
+        with torch.inference_mode():
+            habit = net.label_shift(torch.from_numpy(scheme).to(self.device)).double().cpu().numpy()
+        return self.arrays.to_frame[rows].inverse()(points + habit[:, None]), spread

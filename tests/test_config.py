@@ -1,0 +1,196 @@
+"""Law: a setting is what the user wrote or an error that says so; every setting that can move a score is digested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import tomli_w
+from pydantic import BaseModel
+
+from kptool.competitions import find, names, read_recipe
+from kptool.config import Competition, Recipe, apply_set, differences, flat, parse, read_toml
+from kptool.errors import UsageError
+
+SHIPPED = [(name, recipe) for name in names() for recipe in find(name).recipes]
+
+
+def refused(settings: list[str], table: dict[str, Any] | None = None) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(Recipe, apply_set(table or {}, settings), "--set")
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "remedy"),
+    [
+        ("train.epoch=3", "train.epoch", "did you mean 'epochs'?"),
+        ("trian.epochs=3", "trian", "did you mean 'train'?"),
+        ("augment.mirorr=0", "augment.mirorr", "did you mean 'mirror'?"),
+        ("zzz=1", "zzz", "known: augment, data, folds, model, name, predict, seed, train"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_closest_one(setting: str, key: str, remedy: str) -> None:
+    assert refused([setting]) == f"--set: unknown key '{key}'; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("train.epochs=7", "train.epochs", 7),
+        ("train.lr=1e-3", "train.lr", 0.001),
+        ("train.lr=3", "train.lr", 3.0),
+        ("augment.rotate = 12.5", "augment.rotate", 12.5),
+        ("model.backbone=resnet18", "model.backbone", "resnet18"),
+        ('model.backbone="resnet18"', "model.backbone", "resnet18"),
+        ("model.weights=/tmp/a=b c.safetensors", "model.weights", "/tmp/a=b c.safetensors"),
+        ("train.schedule=one-cycle", "train.schedule", "one-cycle"),
+        ("model.pretrained=true", "model.pretrained", True),
+        ("predict.mirror=false", "predict.mirror", False),
+        ("seed=41", "seed", 41),
+        ("name=mine", "name", "mine"),
+    ],
+)
+def test_set_puts_in_ints_floats_strings_and_bools(setting: str, key: str, value: object) -> None:
+    found = flat(parse(Recipe, apply_set({}, [setting]), "--set"))[key]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("setting", ["train.epochs", "=3", " =3", "train.epochs 3", ""])
+def test_set_without_key_and_value_is_refused(setting: str) -> None:
+    assert "--set train.epochs=30" in refused([setting])
+
+
+@pytest.mark.parametrize("setting", ["seed.x=1", "train.epochs.x=1", "name.first=a"])
+def test_set_below_a_value_is_refused(setting: str) -> None:
+    assert "is no section" in refused([setting], Recipe().model_dump())
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("train=3", "train is 3"),
+        ("train.epochs=0", "train.epochs is 0"),
+        ("train.epochs=2.5", "train.epochs is 2.5"),
+        ("train.epochs=many", "train.epochs is 'many'"),
+        ("train.loss=huber", "train.loss is 'huber'"),
+        ("train.lr=nan", "train.lr is nan"),
+        ("train.lr=-1", "train.lr is -1"),
+        ("augment.mirror=1.5", "augment.mirror is 1.5"),
+        ("augment.mirror=nan", "augment.mirror is nan"),
+        ("augment.scale=1", "augment.scale is 1"),
+        ("model.channels=2", "model.channels is 2"),
+        ("folds.count=1", "folds.count is 1"),
+        ("seed=-1", "seed is -1"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(setting: str, key: str) -> None:
+    assert refused([setting]).startswith(f"--set: {key}; ")
+
+
+def test_set_leaves_its_argument_alone_and_the_last_word_counts() -> None:
+    table = {"train": {"epochs": 3}}
+    assert apply_set(table, ["train.epochs=5", "train.epochs=9", "seed=2"]) == {"train": {"epochs": 9}, "seed": 2}
+    assert table == {"train": {"epochs": 3}}
+
+
+def other_values() -> dict[str, object]:
+    """For every setting another value that is allowed."""
+    recipe, out = Recipe(), dict[str, object]()
+    for section, value in recipe:
+        fields: dict[str, tuple[type[BaseModel], BaseModel]] = {section: (Recipe, recipe)}
+        if isinstance(value, BaseModel):
+            fields = {name: (type(value), value) for name in type(value).model_fields}
+        for name, (kind, owner) in fields.items():
+            old = getattr(owner, name)
+            choices = [v for v in get_args(kind.model_fields[name].annotation) if v != old]
+            if isinstance(old, bool):
+                new: object = not old
+            elif choices:
+                new = choices[0]
+            elif isinstance(old, str):
+                new = old + "x"
+            else:
+                new = old + 1 if isinstance(old, int) else old / 2 + 0.001
+            out[name if name == section else f"{section}.{name}"] = new
+    return out
+
+
+def test_the_digest_moves_with_every_setting_but_the_name() -> None:
+    old, others = Recipe(), other_values()
+    assert set(others) == set(flat(old))
+    seen = {old.digest: "default"}
+    for key, value in others.items():
+        table = apply_set(old.model_dump(), [])
+        section, _, last = key.rpartition(".")
+        (table[section] if section else table)[last] = value
+        new = parse(Recipe, table, "test")
+        assert differences(old, new) == [f"{key}: {flat(old)[key]!r} -> {value!r}"]
+        if key == "name":
+            assert new.digest == old.digest
+        else:
+            assert new.digest not in seen, (key, seen.get(new.digest))
+            seen[new.digest] = key
+
+
+def test_equal_recipes_have_one_digest_and_no_differences() -> None:
+    assert Recipe().digest == parse(Recipe, Recipe().model_dump(), "test").digest
+    assert parse(Recipe, {"augment": {"rotate": 15}}, "test").digest == Recipe().digest
+    assert differences(Recipe(), Recipe()) == []
+
+
+@pytest.mark.parametrize(("competition", "recipe"), SHIPPED)
+def test_every_shipped_recipe_survives_toml(competition: str, recipe: str, tmp_path: Path) -> None:
+    found = read_recipe(find(competition), recipe)
+    file = tmp_path / f"{recipe}.toml"
+    file.write_text(tomli_w.dumps(found.model_dump()))
+    again = read_recipe(find(competition), str(file))
+    assert again == found
+    assert again.digest == found.digest
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_shipped_competition_survives_toml(name: str, tmp_path: Path) -> None:
+    found = find(name).competition
+    assert found.slug == name
+    (tmp_path / "competition.toml").write_text(tomli_w.dumps(found.model_dump(exclude_none=True)))
+    assert find(str(tmp_path)).competition == found
+
+
+def test_bad_toml_is_one_line_that_names_file_and_place(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 3\n[train]\nepochs : 4\n")
+    with pytest.raises(UsageError, match=r"mine\.toml: .*line 3") as caught:
+        read_recipe(find("demo"), str(file))
+    assert "\n" not in str(caught.value)
+    file.write_bytes(b"name = '\xff\xfe'\n")
+    with pytest.raises(UsageError, match=r"mine\.toml"):
+        read_toml(file)
+    with pytest.raises(UsageError, match=r"none\.toml"):
+        read_toml(tmp_path / "none.toml")
+
+
+def test_a_wrong_key_in_a_file_is_blamed_on_the_file_and_one_in_set_on_set(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[train]\nepoch = 4\n")
+    with pytest.raises(UsageError, match=r"mine\.toml: unknown key 'train\.epoch'; did you mean 'epochs'"):
+        read_recipe(find("demo"), str(file), ["train.lr=1"])
+    with pytest.raises(UsageError, match=r"^--set: unknown key"):
+        read_recipe(find("demo"), "default", ["train.epoch=1"])
+
+
+def test_a_misspelt_competition_or_recipe_gets_the_closest_one() -> None:
+    with pytest.raises(UsageError, match="did you mean 'facial-keypoints-detection'"):
+        find("facial-keypoint-detection")
+    with pytest.raises(UsageError, match="did you mean 'default'"):
+        read_recipe(find("demo"), "defualt")
+
+
+def test_a_competition_with_a_misspelt_pair_is_refused() -> None:
+    table = find("demo").competition.model_dump(exclude_none=True) | {"pairs": [["left_eye_centre", "nose_tip"]]}
+    with pytest.raises(UsageError, match="did you mean 'left_eye_center'"):
+        parse(Competition, table, "competition.toml")

@@ -1,0 +1,97 @@
+"""Heads: what they decode, and that one image, point or scheme never touches another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kptool.config import ModelOptions
+from kptool.errors import UsageError
+from kptool.geometry import resize
+from kptool.models.heads import SoftArgmax
+from kptool.models.net import build
+
+W, H, K, S, B = 64, 48, 3, 2, 5
+TINY = ModelOptions(width=8)
+MODELS = [
+    TINY,
+    ModelOptions(width=8, head="regression"),
+    ModelOptions(width=8, channels=3),
+    ModelOptions(backbone="resnet10t", head="regression"),
+    ModelOptions(backbone="resnet10t", head="soft-argmax", channels=3),
+]
+
+
+def images(channels: int = 1) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (B, channels, H, W), dtype=np.uint8))
+
+
+def test_a_sharp_map_decodes_to_its_cell() -> None:
+    cells = (8, 6)
+    head = SoftArgmax(4, K, S, (W, H), cells, reach=1.0)
+    raw = torch.full((B, S, K, 6, 8), -50.0)
+    column, row = np.random.default_rng(1).integers(0, 8, (B, K)), np.random.default_rng(2).integers(0, 6, (B, K))
+    for b in range(B):
+        for k in range(K):
+            raw[b, 1, k, row[b, k], column[b, k]] = 50
+    points, spread = head.decode(raw, torch.ones(B, dtype=torch.long))
+    wanted = resize(cells, (W, H))(np.stack([column, row], -1))
+    assert np.abs(points.numpy() - wanted).max() < 1e-4
+    assert float(spread.max()) < 1e-2
+
+
+def test_reach_takes_points_past_the_edge() -> None:
+    head = SoftArgmax(4, K, 1, (W, H), (8, 6))
+    raw = torch.full((1, 1, K, 6, 8), -50.0)
+    raw[..., 5, 7] = 50
+    points, _ = head.decode(raw, torch.zeros(1, dtype=torch.long))
+    assert (points[0, 0] > torch.tensor([W - 1.0, H - 1.0])).all()
+
+
+@pytest.mark.parametrize("options", MODELS)
+def test_a_batch_is_each_alone(options: ModelOptions) -> None:
+    torch.manual_seed(0)
+    net = build(options, K, S, (W, H)).eval()
+    scheme = torch.tensor([0, 1, 1, 0, 1])
+    with torch.no_grad():
+        together, _ = net.head.decode(net(images()), scheme)
+        for b in range(B):
+            alone, _ = net.head.decode(net(images()[b : b + 1]), scheme[b : b + 1])
+            assert (alone[0] - together[b]).abs().max() < 1e-3
+    assert together.shape == (B, K, 2)
+
+
+@pytest.mark.parametrize("options", MODELS)
+def test_missing_points_and_other_schemes_get_no_gradient(options: ModelOptions) -> None:
+    torch.manual_seed(0)
+    net = build(options, K, S, (W, H)).train()
+    points = torch.full((B, K, 2), torch.nan)
+    points[:, 1] = 20
+    raw = net(images()).detach().requires_grad_()
+    net.head.loss(raw, points, torch.zeros(B, dtype=torch.long), "smooth-l1", 1.0).backward()  # type: ignore[no-untyped-call]
+    assert raw.grad is not None
+    moved = raw.grad.flatten(3).abs().sum(-1) if raw.ndim > 3 else raw.grad.abs()
+    assert (moved[:, 0, 1] > 0).all()
+    moved[:, 0, 1] = 0
+    assert float(moved.sum()) == 0
+
+
+def test_grey_and_colour_meet_any_backbone() -> None:
+    torch.manual_seed(0)
+    grey = build(TINY, K, 1, (W, H)).eval()
+    colour = images().expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        assert torch.allclose(grey(images()), grey(colour), atol=1e-3)
+        assert build(ModelOptions(width=8, channels=3), K, 1, (W, H)).eval()(images()).shape[0] == B
+
+
+def test_unknown_backbones_and_weights_are_refused() -> None:
+    with pytest.raises(UsageError, match="resnet18"):
+        build(ModelOptions(backbone="resnet81"), K, S, (W, H))
+    with pytest.raises(UsageError, match="pickle"):
+        build(ModelOptions(backbone="resnet10t", weights="x.pth"), K, S, (W, H))
+    with pytest.raises(UsageError, match="no such file"):
+        build(ModelOptions(backbone="resnet10t", weights="absent.safetensors"), K, S, (W, H))
+    with pytest.raises(UsageError, match="at least"):
+        build(TINY, K, S, (31, 48))
