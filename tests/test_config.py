@@ -115,7 +115,7 @@ def other_values() -> dict[str, object]:
             elif isinstance(old, str):
                 new = old + "x"
             else:
-                new = old + 1 if isinstance(old, int) else old / 2 + 0.001
+                new = old + 1 if isinstance(old, int) else (0.75 * old or 0.25)
             out[name if name == section else f"{section}.{name}"] = new
     return out
 

@@ -98,13 +98,14 @@ def test_different_photos_stay_apart_however_alike(common: float) -> None:
     assert (groups.near_pairs, groups.mirrored_pairs) == (0, 0)
 
 
-def test_one_changed_corner_makes_another_photo() -> None:
-    """Two frames of a film: all alike but for the mouth, so the whole correlates at 0.97 and more."""
+def test_one_changed_place_makes_another_photo() -> None:
+    """Two frames of a film: all alike but for the mouth, so that the whole still correlates at 0.98 and more."""
     photos = pictures(7, seed=4)
-    frames = photos.copy()
-    frames[:, 36:50, 26:44] = pictures(7, seed=5)[:, 36:50, 26:44]
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    bump = np.exp(-((x - 34) ** 2 + (y - 41) ** 2) / (2 * 4.0**2))
+    frames = photos + 45 * bump * np.sign(120 - photos[:, 41, 34])[:, None, None]
     correlation = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(photos, frames, strict=True)]
-    assert min(correlation) > 0.9
+    assert min(correlation) > 0.98
     groups = find_groups(np.concatenate([stored(photos), stored(frames)]), near=True)
     assert_array_equal(groups.group, np.arange(14))
 

@@ -422,3 +422,13 @@ def test_figures_are_written_to_be_read() -> None:
     assert [figure(v, sign="+") for v in (-0.001, 0.0, 0.126)] == ["+0.00", "+0.00", "+0.13"]
     assert [count(v) for v in (0, 7049, 10_000, 106_058)] == ["0", "7049", "10,000", "106,058"]
     assert [duration(v) for v in (41.3, 59.7, 271.4, 7500)] == ["41 s", "1 min 0 s", "4 min 31 s", "2 h 5 min"]
+
+
+def test_complete_rows_are_those_with_every_point() -> None:
+    made = outcome()
+    whole = np.isfinite(made.truth).all((1, 2)) & (made.fold >= 0)
+    assert 0 < whole.sum() < len(whole), "the case must tell the two apart"
+    errors = (made.predicted - made.truth)[whole]
+    part = build(made).metrics.complete
+    assert (part.images, part.values) == (whole.sum(), errors.size)
+    assert part.rmse == pytest.approx(float(np.sqrt(np.mean(errors**2))))

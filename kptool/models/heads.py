@@ -69,7 +69,7 @@ class SoftArgmax(Head):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Logits (B, S, K, h, w)."""
         logits: torch.Tensor = self.maps(features)
-        return logits.unflatten(1, (self.schemes, self.points))
+        return logits.view(len(logits), self.schemes, self.points, *logits.shape[2:])
 
     def decode(self, raw: torch.Tensor, scheme: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation per coordinate of each map's distribution."""

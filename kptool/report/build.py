@@ -146,6 +146,10 @@ def _parts(errors: Floats, outcome: Outcome) -> dict[str, Part]:
     return {name: _part(errors[outcome.scheme == s]) for s, name in enumerate(outcome.schemes.names)}
 
 
+def _complete(errors: Floats) -> Part:
+    return _part(errors[np.isfinite(errors).all((1, 2))])
+
+
 def _mix(parts: Mapping[str, Part], shares: list[float] | None) -> float:
     if shares is None or not sum(shares) > 0:
         return float("nan")
@@ -182,13 +186,15 @@ def _metrics(outcome: Outcome, errors: Floats, folds: tuple[Fold, ...]) -> Metri
         rmse_test_mix_reason=_mix_reason(parts, shares),
         test_mix=None if shares is None else dict(zip(outcome.schemes.names, map(float, shares), strict=True)),
         by_scheme=parts,
+        complete=_complete(errors),
         spread_ratio=spread_ratio(outcome.predicted, outcome.truth),
     )
 
 
 def _baseline(outcome: Outcome, errors: Floats) -> Baseline:
     parts = _parts(errors, outcome)
-    return Baseline("mean shape of the other folds", metrics.rmse(errors), _mix(parts, outcome.test_mix), parts)
+    mix = _mix(parts, outcome.test_mix)
+    return Baseline("mean shape of the other folds", metrics.rmse(errors), mix, parts, _complete(errors))
 
 
 def _folds(fold: Ints, errors: Floats, baseline: Floats) -> tuple[Fold, ...]:

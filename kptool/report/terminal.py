@@ -88,6 +88,9 @@ def _parts(pen: Pen, report: Report, bar: int) -> Table:
         row(name, part.rmse, base.by_scheme[name].rmse, count(part.images), count(part.values), share)
     if mixed:
         row("test mix", score.rmse_test_mix, base.rmse_test_mix, note=score.rmse_test_mix_reason or "")
+    whole = score.complete
+    if 0 < whole.images < score.images:
+        row("complete rows", whole.rmse, base.complete.rmse, count(whole.images), count(whole.values))
     table.add_row()
     for fold in report.folds:
         row(f"fold {fold.fold}", fold.rmse, fold.baseline, count(fold.images), count(fold.values))

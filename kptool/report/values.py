@@ -56,6 +56,7 @@ class Baseline:
     rmse: float
     rmse_test_mix: float
     by_scheme: dict[str, Part]
+    complete: Part
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Metrics:
         rmse_test_mix: the RMSE to expect where the schemes make up `test_mix` of the coordinates.
         rmse_test_mix_reason: in words, why it is not known; None where it is.
         rmse_fold_mean, rmse_fold_std: of the folds' own RMSEs; the sample standard deviation, of n - 1.
+        complete: the images with every point labelled, which is all that many published scores are taken over.
         spread_ratio: spread of the predictions over that of the labels; near 0 = one answer for all.
     """
 
@@ -86,6 +88,7 @@ class Metrics:
     rmse_test_mix_reason: str | None
     test_mix: dict[str, float] | None
     by_scheme: dict[str, Part]
+    complete: Part
     spread_ratio: float
 
 
