@@ -25,7 +25,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataOptions(Strict):
+class Settings(Strict):
+    """A table of a recipe: `true` is no number and `"3"` neither."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class DataOptions(Settings):
     """Which rows are used, and what becomes of impossible labels."""
 
     rows: Literal["all", "complete"] = Field("all", description="all rows, or only those with every point labelled")
@@ -34,7 +40,7 @@ class DataOptions(Strict):
     )
 
 
-class ModelOptions(Strict):
+class ModelOptions(Settings):
     """The network: a backbone, and a head that turns features into points."""
 
     backbone: str = Field("kptiny", description="kptiny (the project's own) or any timm model name")
@@ -48,7 +54,7 @@ class ModelOptions(Strict):
     weights: str = Field("", description="a safetensors file with backbone weights, in timm's names")
 
 
-class TrainOptions(Strict):
+class TrainOptions(Settings):
     """How one fold is trained."""
 
     epochs: Count = 16
@@ -78,7 +84,7 @@ class TrainOptions(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto = timed on this machine")
 
 
-class AugmentOptions(Strict):
+class AugmentOptions(Settings):
     """Ranges of random changes to the training images; every one is switched off by 0."""
 
     rotate: NonNegative = Field(15.0, description="degrees either way")
@@ -90,7 +96,7 @@ class AugmentOptions(Strict):
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="gain about the image's mean, either way")
 
 
-class FoldOptions(Strict):
+class FoldOptions(Settings):
     """How the rows are split for cross-validation."""
 
     count: Annotated[int, Field(ge=2)] = 5
@@ -98,7 +104,7 @@ class FoldOptions(Strict):
     stratify: bool = Field(True, description="spread each marking scheme evenly over the folds")
 
 
-class PredictOptions(Strict):
+class PredictOptions(Settings):
     """Views averaged at test time, each mapped back exactly."""
 
     mirror: bool = True
@@ -106,7 +112,7 @@ class PredictOptions(Strict):
     oof_shift: bool = Field(False, description="use the shifted views for out-of-fold predictions too")
 
 
-class Recipe(Strict):
+class Recipe(Settings):
     """Everything that decides a score, and nothing else."""
 
     name: str = "default"

@@ -2,12 +2,13 @@
 
 ::
 
-    KptoolError             exit code 1   anything the user can mend
-    ├── UsageError          exit code 2   a flag, a recipe or a competition file that makes no sense
-    ├── DataError           exit code 3   a file whose contents cannot be trusted
-    ├── LeakError           exit code 4   training and held-out images are not disjoint
-    └── QualityError        exit code 5   the numbers came out unusable
-        └── DivergedError   exit code 5   a loss stopped being finite
+    KptoolError               exit code 1   anything the user can mend
+    ├── UsageError            exit code 2   a flag, a recipe or a competition file that makes no sense
+    ├── DataError             exit code 3   a file whose contents cannot be trusted
+    │   └── MissingFileError  exit code 3   a file that is not there
+    ├── LeakError             exit code 4   training and held-out images are not disjoint
+    └── QualityError          exit code 5   the numbers came out unusable
+        └── DivergedError     exit code 5   a loss stopped being finite
 
 Every message is one line that names the thing, the place and what is wrong; `hint` is the remedy. An `assert` is for
 our own bugs and never for the user's.
@@ -52,6 +53,10 @@ class DataError(KptoolError):
     """A file whose contents cannot be trusted."""
 
     exit_code = 3
+
+
+class MissingFileError(DataError):
+    """A file that is not there; where it was optional, the caller goes on without it and says so."""
 
 
 class LeakError(KptoolError):

@@ -10,8 +10,8 @@ import numpy as np
 from kptool.competitions import Found
 from kptool.config import Recipe
 from kptool.dataset import Dataset, Ints, Lookup, Mask
-from kptool.errors import DataError
-from kptool.folds import Folds, make
+from kptool.errors import DataError, MissingFileError
+from kptool.folds import Folds, load, make
 from kptool.formats import get
 from kptool.formats.outside import apply_outside
 from kptool.schema import check_mirror
@@ -27,7 +27,7 @@ class Intake:
         scheme: (N,) marking scheme of each row.
         schemes: the marking schemes.
         folds: who is held out when.
-        test_mix: share of the requested values per scheme; None where no lookup table was found.
+        test_mix: share of the requested values per scheme; None where a test file is not there.
         notes: what a user should know, a line each.
     """
 
@@ -48,8 +48,11 @@ class TestSet:
     sample: Ints | None
 
 
-def take_in(found: Found, recipe: Recipe, data: Path | None) -> Intake:
+def take_in(found: Found, recipe: Recipe, data: Path | None, saved: Path | None = None) -> Intake:
     """Read, check and split a competition's training data.
+
+    Args:
+        saved: the folds.parquet of a run that goes on: its folds are taken, and refused for other data.
 
     Raises:
         DataError: anything in the files that cannot be trusted.
@@ -62,8 +65,9 @@ def take_in(found: Found, recipe: Recipe, data: Path | None) -> Intake:
     if recipe.augment.mirror or recipe.predict.mirror:
         check_mirror(schema, dataset.points)
     scheme = schemes.assign(dataset.labelled)
-    folds = make(dataset, scheme, recipe.folds, recipe.seed)
-    return Intake(dataset, scheme, schemes, folds, _test_mix(found, data, schemes), notes + dropped)
+    folds = load(saved, dataset.digest, dataset.ids) if saved else make(dataset, scheme, recipe.folds, recipe.seed)
+    mix, unknown = _test_mix(found, data, schemes)
+    return Intake(dataset, scheme, schemes, folds, mix, [*notes, *dropped, *unknown])
 
 
 def read_test(found: Found, data: Path | None) -> TestSet:
@@ -89,10 +93,10 @@ def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, list[str]]:
     return dataset.take(np.flatnonzero(keep)), [f"{int((~keep).sum())} of {len(keep)} rows left out: {why}"]
 
 
-def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> list[float] | None:
-    # The mix is a nicety of the report: a folder with training.csv alone must train all the same.
+def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> tuple[list[float] | None, list[str]]:
+    # A folder with training.csv alone must train; a damaged test file is told now and not after an hour of training.
     try:
         test = read_test(found, data)
-    except DataError:
-        return None
-    return schemes.share(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points)))
+    except MissingFileError as error:
+        return None, [f"the test set's mix of marking schemes is not known ({error.message})"]
+    return schemes.share(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points))), []

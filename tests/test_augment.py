@@ -20,7 +20,8 @@ def blobs(points: np.ndarray, sigma: float = 2.0) -> np.ndarray:
     """(B, C=K, H, W) uint8: one blob a point and channel."""
     y, x = np.mgrid[:H, :W]
     distance = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
-    return np.round(200 * np.exp(-distance / (2 * sigma**2))).astype(np.uint8)
+    images: np.ndarray = np.round(200 * np.exp(-distance / (2 * sigma**2))).astype(np.uint8)
+    return images
 
 
 def centroids(images: torch.Tensor) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -40,7 +38,10 @@ def saved_epochs(run: Path) -> dict[str, int]:
 
 
 def children(pid: int) -> list[int]:
-    return [int(v) for v in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(v) for v in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def alive(pid: int) -> bool:
@@ -50,21 +51,30 @@ def alive(pid: int) -> bool:
         return False
 
 
-def kill_once(folder: Path, args: list[str], wait: float) -> None:
-    """Start, let the training go on for `wait` seconds, kill the parent alone, and see its workers follow it."""
+def kill_once(folder: Path, args: list[str], generator: np.random.Generator) -> None:
+    """Start, kill the parent alone at a random moment, and see its workers follow it.
+
+    Three kills of four come up to 0.4 s after a random number of saved epochs, the others anywhere in the first
+    seconds, while the run is being made or its workers start.
+    """
     process = subprocess.Popen(args, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not children(process.pid):
-        if process.poll() is not None:
-            return  # finished before the kill came
-        time.sleep(0.05)
-    time.sleep(wait)
+    begun, early = epochs_of(folder), generator.random() < 0.25
+    more, moment = int(generator.integers(1, 6)), time.monotonic() + float(generator.uniform(0, 8))
+    while process.poll() is None and (time.monotonic() < moment if early else epochs_of(folder) < begun + more):
+        time.sleep(0.02)
+    time.sleep(float(generator.uniform(0, 0.4)))
     workers = children(process.pid) if process.poll() is None else []
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     deadline = time.monotonic() + 10
     while any(alive(pid) for pid in workers):
         assert time.monotonic() < deadline, "a worker outlived its parent"
         time.sleep(0.05)
+
+
+def epochs_of(folder: Path) -> int:
+    run = run_of(folder)
+    return sum(saved_epochs(run).values()) if run else 0
 
 
 def finish(folder: Path, args: list[str]) -> bytes:
@@ -81,7 +91,7 @@ def kill_many(folder: Path, kills: int, seed: int) -> int:
     for _ in range(kills):
         run = run_of(folder)
         before = saved_epochs(run) if run else {}
-        kill_once(folder, command("--resume", str(run)) if run else begin(), float(generator.uniform(0, 6)))
+        kill_once(folder, command("--resume", str(run)) if run else begin(), generator)
         run = run_of(folder)
         after = saved_epochs(run) if run else {}
         assert all(after[fold] >= epochs for fold, epochs in before.items()), "a kill lost a saved epoch"

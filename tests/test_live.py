@@ -11,7 +11,8 @@ from itertools import count
 import pytest
 from rich.console import Console
 
-from kptool.cli.live import Fold, Live, Progress, duration, number, total_left
+from kptool.cli.live import Fold, Live, duration, number, total_left
+from kptool.engine.progress import Progress
 
 
 def news(fold: int = 0, epoch: int = 0, epochs: int = 10, **changes: object) -> Progress:

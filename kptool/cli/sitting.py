@@ -19,7 +19,6 @@ from kptool.device import pick_device, pick_workers
 from kptool.engine import cross_validate
 from kptool.engine.cross_validate import wanted_folds
 from kptool.errors import KptoolError
-from kptool.folds import load as load_folds
 from kptool.intake import Intake, take_in
 from kptool.report import build, to_json
 from kptool.report.load import load
@@ -83,9 +82,8 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
         write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
     data = wish.data or (Path(env["data"]) if env["data"] else None)
     with console.status("reading and checking the data"):
-        intake = take_in(run.found, run.recipe, data)
-        folds = load_folds(run.path / "folds.parquet", intake.dataset.digest, intake.dataset.ids)
-    return Sitting(run, replace(intake, folds=folds))
+        intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet")
+    return Sitting(run, intake)
 
 
 def train(console: Console, run: Run, intake: Intake, workers: int | None) -> None:
@@ -131,8 +129,7 @@ def _say_what_came_in(console: Console, found: Found, recipe: Recipe, intake: In
     groups = int(intake.folds.group.max()) + 1
     console.print(
         f"{escape(found.competition.title)}: {rows} images ({names}), {groups} groups that must not part; "
-        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds",
-        soft_wrap=True,
+        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds"
     )
     for note in intake.notes:
-        console.print(f"note: {escape(note)}", soft_wrap=True)
+        console.print(f"note: {escape(note)}")

@@ -90,6 +90,7 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
         watch(_progress(state, job, baseline, "training"))
     early = _stopped_early(state, job)
     if state.epoch < epochs and not early:
+        watch(_progress(state, job, baseline, "waiting"))  # another process goes on with it
         return False
     watch(_progress(state, job, baseline, "predicting"))
     task.write_predictions(_final_model(state, job, task), job.held_out, oof)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from kptool.errors import DataError
+from kptool.errors import DataError, MissingFileError
 from kptool.files import file_digest
 
 # What zipfile and its decompressors raise on bytes that are no zip. NotImplementedError and RuntimeError mean an
@@ -98,10 +98,17 @@ def hashed(chunks: Iterable[bytes], hasher: hashlib._Hash) -> Iterator[bytes]:
 
 
 def find(source: Path, name: str, known: Iterable[str]) -> Member:
-    """The file called `name`, or DataError with what was looked for and what is there. Arguments as in `look`."""
+    """The file called `name`. Arguments as in `look`.
+
+    Raises:
+        MissingFileError: it is not there; says what was looked for and what is.
+        DataError: as `look` does.
+    """
     member = look(source, name, known)
     if member is None:
-        raise DataError(f"{source}: no {name} here, {_contents(source)}", "name the folder or the zip that holds it")
+        raise MissingFileError(
+            f"{source}: no {name} here, {_contents(source)}", "name the folder or the zip that holds it"
+        )
     return member
 
 
@@ -116,12 +123,13 @@ def look(source: Path, name: str, known: Iterable[str]) -> Member | None:
             so that `--data training.csv` also finds the test.csv beside it; any other file stands for itself alone.
 
     Raises:
-        DataError: no such path, a damaged zip, a member that stands there twice.
+        MissingFileError: no such path.
+        DataError: a damaged zip, a member that stands there twice.
     """
     if source.is_dir():
         return _in_folder(source, name)
     if not source.exists():
-        raise DataError(f"{source}: no such file or folder", "name the folder or the zip that Kaggle served")
+        raise MissingFileError(f"{source}: no such file or folder", "name the folder or the zip that Kaggle served")
     if source.name == name:
         return Member(source)
     is_zip = source.suffix.lower() == ".zip"
