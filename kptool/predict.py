@@ -10,7 +10,7 @@ import torch
 
 from kptool.dataset import Dataset, Ints, Predictions
 from kptool.device import cores
-from kptool.engine.fit import final_model
+from kptool.engine.state import final_model
 from kptool.errors import DataError
 from kptool.geometry import identity
 from kptool.models.net import Net

@@ -11,7 +11,8 @@ import torch
 
 from kptool.config import Recipe
 from kptool.dataset import Dataset
-from kptool.engine.fit import Job, final_model, fit
+from kptool.engine.fit import fit
+from kptool.engine.state import Job, final_model
 from kptool.geometry import Affine, about, identity, scale, shift
 from kptool.models.net import Net
 from kptool.pixels import Arrays, open_arrays, prepare

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from kptool.config import Recipe
-from kptool.engine.fit import Job, fit
+from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.progress import Progress
+from kptool.engine.state import Job
 from kptool.errors import DivergedError
 from kptool.geometry import identity
 from kptool.pixels import Arrays

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,12 +12,12 @@ from kptool.cli.catalogue import list_competitions, show
 from kptool.cli.cv import cv
 from kptool.cli.report import report
 from kptool.cli.submit import submit
-from kptool.errors import KptoolError
+from kptool.errors import KptoolError, UsageError
 
 app = typer.Typer(
     name="kptool",
     help="Cross-validate, report and submit image-keypoint models.\n\nStart with: kptool cv demo",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -32,27 +32,51 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     del version  # its callback has answered
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-app.command("cv")(cv)
-app.command("report")(report)
-app.command("submit")(submit)
-app.command("list")(list_competitions)
-app.command("show")(show)
+app.command("cv", short_help="Train every fold, report the out-of-fold errors.")(cv)
+app.command("report", short_help="Report a run's errors, point by point.")(report)
+app.command("submit", short_help="Write a run's submission.")(submit)
+app.command("list", short_help="List the competitions and their recipes.")(list_competitions)
+app.command("show", short_help="Show every setting of a recipe.")(show)
+
+STOPPED = 130  # what shells report of a command that Ctrl-C ended: 128 + SIGINT
+_WrongLine: type[Exception] = typer.BadParameter.__bases__[0]  # click's UsageError, of click or of typer's own copy
 
 
 def main() -> None:
-    """The `kptool` command: a KptoolError becomes one line on stderr and its exit code."""
+    """The `kptool` command: what the user can mend becomes one line on stderr and an exit code."""
     try:
-        app()
+        code = app(standalone_mode=False) or 0
     except KptoolError as error:
-        sys.stderr.write(f"kptool: {error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("kptool: stopped\n")
-        sys.exit(130)
+        _fail(str(error), error.exit_code)
+    except _WrongLine as error:
+        context = getattr(error, "ctx", None)
+        _fail(_one_line(error), UsageError.exit_code, f"see {context.command_path if context else 'kptool'} --help")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}", KptoolError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    if code == STOPPED:
+        _fail("stopped", STOPPED)
+    sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    text = getattr(error, "format_message", error.__str__)()
+    return " ".join(str(text).split()).rstrip(".")
+
+
+def _fail(message: str, code: int, hint: str = "") -> NoReturn:
+    sys.stderr.write(f"kptool: {message}{'; ' if hint else ''}{hint}\n")
+    sys.exit(code)

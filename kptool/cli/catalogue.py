@@ -27,12 +27,19 @@ def list_competitions(
 
 
 def show(
-    competition: Annotated[str, typer.Argument(help="A competition's name, or a folder with a competition.toml.")],
-    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file.")] = "default",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: section.key=value.")] = None,
+    competition: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMPETITION", help="A competition's name (kptool list), or a folder with a competition.toml."
+        ),
+    ],
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="A recipe's name, or a .toml file.")] = "default",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of TOML.")] = False,
 ) -> None:
-    """Show every setting of a recipe, with what it means.
+    """Show every setting of a recipe, with what it means, as a TOML file that --recipe takes.
 
     Example: kptool show facial-keypoints-detection --set train.epochs=30
     """

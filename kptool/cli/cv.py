@@ -13,34 +13,52 @@ from kptool.errors import UsageError
 
 def cv(
     competition: Annotated[
-        str | None, typer.Argument(help="A competition's name (kptool list), or a folder with a competition.toml.")
+        str | None,
+        typer.Argument(
+            metavar="COMPETITION", help="A competition's name (kptool list), or a folder with a competition.toml."
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder, zip or CSV with the competition's data.")] = None,
-    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file.")] = "default",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: section.key=value.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Short for --set train.epochs=N.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Short for --set seed=N.")] = None,
-    folds: Annotated[str | None, typer.Option(help="Train only these folds, as in 0,2.")] = None,
-    pretrained: Annotated[bool, typer.Option(help="Start a timm backbone from the hub's weights.")] = False,
-    weights: Annotated[Path | None, typer.Option(help="Start a timm backbone from a .safetensors file.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    workers: Annotated[int | None, typer.Option(min=1, help="Folds side by side; default: one a core.")] = None,
-    runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Folder, zip or CSV with the competition's data.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="A recipe's name, or a .toml file.")] = "default",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Short for --set train.epochs=N.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Short for --set seed=N.")] = None,
+    folds: Annotated[str | None, typer.Option(metavar="LIST", help="Train only these folds, as in 0,2.")] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start a timm backbone from the hub's weights.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Start a timm backbone from a .safetensors file.")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Folds side by side; default: one a core, one on a GPU.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Cross-validate a recipe: train every fold, report the out-of-fold errors.
 
     Example: kptool cv facial-keypoints-detection --data ~/data/fkd --epochs 8
     """
+    from kptool.competitions import find, read_recipe
+
+    if resume is None and competition is None:
+        raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
+    changes = _changes(settings, epochs, seed, pretrained, weights)
+    if competition is not None:  # before torch is loaded, so that a slip of the pen is answered at once
+        read_recipe(find(competition), recipe, changes)
+
     from kptool.cli.sitting import Wish, begin, finish, resume_run, train
     from kptool.cli.terminal import make_console
 
     console = make_console(stderr=as_json)
-    changes = _changes(settings, epochs, seed, pretrained, weights)
     wish = Wish(competition, data, recipe, tuple(changes), folds, device, runs)
-    if resume is None and competition is None:
-        raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
     run, intake = resume_run(console, wish, resume) if resume else begin(console, wish)
     train(console, run, intake, workers)
     finish(console, run, as_json)
@@ -57,5 +75,7 @@ def _changes(
     if pretrained:
         out.append("model.pretrained=true")
     if weights is not None:
+        if not weights.is_file():
+            raise UsageError(f"--weights {weights}: no such file", "name a .safetensors file")
         out.append(f"model.weights={json.dumps(str(weights.resolve()))}")  # a JSON string is a TOML string
     return out

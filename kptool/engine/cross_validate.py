@@ -16,9 +16,10 @@ from kptool.config import Recipe
 from kptool.dataset import Ints
 from kptool.device import pick_precision, pick_workers, settle_process
 from kptool.engine import checkpoint
-from kptool.engine.fit import Job, State, Watch, train_step
+from kptool.engine.fit import Watch, train_step
 from kptool.engine.optim import make_optimizers
 from kptool.engine.pool import run_folds
+from kptool.engine.state import Job, State
 from kptool.errors import UsageError
 from kptool.files import file_digest
 from kptool.folds import check_leak, save

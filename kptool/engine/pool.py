@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from kptool.device import settle_process
-from kptool.engine.fit import Job, Watch, fit
+from kptool.engine.fit import Watch, fit
 from kptool.engine.plan import Slice, plan
+from kptool.engine.state import Job
 from kptool.errors import KptoolError
 from kptool.tasks.contract import Task
 

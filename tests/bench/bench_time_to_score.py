@@ -22,9 +22,10 @@ from kptool.competitions import find, read_recipe
 from kptool.config import Recipe
 from kptool.device import settle_process
 from kptool.engine.cross_validate import _choose_precision, make_task
-from kptool.engine.fit import Job, fit
+from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.progress import Progress
+from kptool.engine.state import Job
 from kptool.folds import Folds
 from kptool.intake import take_in
 from kptool.metrics import residuals, rmse

@@ -24,7 +24,8 @@ from kptool.competitions import find, read_recipe
 from kptool.dataset import Dataset
 from kptool.device import settle_process
 from kptool.engine.cross_validate import _choose_precision
-from kptool.engine.fit import Job, State, step_seed, steps_per_epoch, train_step
+from kptool.engine.fit import steps_per_epoch, train_step
+from kptool.engine.state import Job, State, step_seed
 from kptool.engine.optim import make_optimizers, set_rates
 from kptool.formats import get
 from kptool.models.net import Net
