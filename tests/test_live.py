@@ -11,7 +11,8 @@ from itertools import count
 import pytest
 from rich.console import Console
 
-from kptool.cli.live import Fold, Live, duration, number, total_left
+from kptool.cli.live import Live
+from kptool.cli.pace import Fold, duration, number, total_left
 from kptool.engine.progress import Progress
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from kptool.config import Recipe, apply_set, parse
 from kptool.device import pick_device, pick_workers
 from kptool.engine import cross_validate
 from kptool.engine.cross_validate import wanted_folds
-from kptool.errors import KptoolError
+from kptool.errors import KptoolError, UsageError
 from kptool.intake import Intake, take_in
 from kptool.report import build, to_json
 from kptool.report.load import load
@@ -53,7 +54,7 @@ def begin(console: Console, wish: Wish) -> Sitting:
     wanted, device = wanted_folds(wish.folds, recipe.folds.count), pick_device(wish.device)
     old = unfinished(wish.runs, found, recipe)
     if old is not None and _wants_old(console, old):
-        return resume_run(console, replace(wish, changes=()), old.path)
+        return resume_run(console, wish, old.path)
     with console.status("reading and checking the data"):
         intake = take_in(found, recipe, wish.data)
     _say_what_came_in(console, found, recipe, intake)
@@ -67,15 +68,12 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
     """Open a run that was cut off, with the data it was made for and its own folds.
 
     Raises:
-        UsageError: the recipe was changed.
+        UsageError: the recipe, the competition or the device was changed.
         DataError: the data was changed.
     """
     run = open_run(path)
-    changed = apply_set(run.recipe.model_dump(), list(wish.changes))
-    if wish.competition is None:
-        refuse_changes(run, parse(Recipe, changed, "--set"))
-    else:
-        refuse_changes(run, read_recipe(find(wish.competition), wish.recipe, list(wish.changes)))
+    refuse_changes(run, _recipe_again(run, wish))
+    _refuse_device(run, wish.device)
     env = run.env
     if wish.folds is not None:
         wanted = wanted_folds(wish.folds, run.recipe.folds.count)
@@ -84,6 +82,26 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
     with console.status("reading and checking the data"):
         intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet")
     return Sitting(run, intake)
+
+
+def _recipe_again(run: Run, wish: Wish) -> Recipe:
+    """The run's recipe as the command line has it this time."""
+    changes, own = list(wish.changes), run.found
+    if wish.competition is None and wish.recipe == "default":  # none was named
+        return parse(Recipe, apply_set(run.recipe.model_dump(), changes), "--set")
+    found = own if wish.competition is None else find(wish.competition)
+    if found.folder.resolve() != own.folder.resolve():
+        raise UsageError(
+            f"{run.path} is a run of {own.competition.slug}, not of {found.competition.slug}",
+            "leave the competition out",
+        )
+    return read_recipe(found, wish.recipe, changes)
+
+
+def _refuse_device(run: Run, asked: str) -> None:
+    own = pick_device(str(run.env["device"]))  # it may be gone
+    if asked != "auto" and pick_device(asked) != own:
+        raise UsageError(f"--device {asked}: {run.path} is trained on {own}", "resume without it, or start a new run")
 
 
 def train(console: Console, run: Run, intake: Intake, workers: int | None) -> None:
@@ -95,7 +113,7 @@ def train(console: Console, run: Run, intake: Intake, workers: int | None) -> No
         with Live(console, left, run.recipe.train.epochs, workers=side_by_side) as live:
             cross_validate.train(run, intake, live.update, workers)
     except (KptoolError, KeyboardInterrupt):
-        console.print(f"to go on: kptool cv --resume {escape(str(run.path))}", soft_wrap=True)
+        console.print(f"to go on: {escape(_resume_line(run))}", soft_wrap=True)
         raise
 
 
@@ -107,16 +125,20 @@ def finish(console: Console, run: Run, as_json: bool) -> None:
         return
     render(result, console)
     data = run.env["data"]
-    line = f"kptool submit {run.path}" + (f" --data {data}" if data else "")
+    line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
     console.print(f"\nnext: {escape(line)}", soft_wrap=True)
 
 
+def _resume_line(run: Run) -> str:
+    return shlex.join(["kptool", "cv", "--resume", str(run.path)])
+
+
 def _wants_old(console: Console, old: Run) -> bool:
-    line = f"kptool cv --resume {old.path}"
     if sys.stdin.isatty() and console.is_terminal:
         return typer.confirm(f"{old.path} is this very recipe, cut off. Go on with it?", default=True)
     console.print(
-        f"note: {escape(str(old.path))} is this very recipe, cut off; to go on: {escape(line)}", soft_wrap=True
+        f"note: {escape(str(old.path))} is this very recipe, cut off; to go on: {escape(_resume_line(old))}",
+        soft_wrap=True,
     )
     return False
 

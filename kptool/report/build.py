@@ -3,72 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from kptool import metrics
-from kptool.dataset import Ints, Mask, Names
+from kptool.dataset import Ints, Mask
 from kptool.errors import DataError
 from kptool.geometry import Floats
+from kptool.report.outcome import Outcome
 from kptool.report.values import About, Baseline, Face, Fold, Metrics, Part, Point, Report
 from kptool.report.warnings import spread_ratio, warn
-from kptool.schema import Schema
-from kptool.schemes import Schemes
 
 WORST = 10
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished, or partly finished, cross-validation hands over.
-
-    Attributes:
-        title: the competition's.
-        size: (W, H) of the images in px.
-        ids: (N,) what each image is called.
-        truth: (N, K, 2) labels in the original image's px, NaN where not labelled.
-        predicted: (N, K, 2) out-of-fold predictions in the same frame; any value where fold is -1.
-        spread: (N, K) the model's own standard deviation in px; NaN where it has none.
-        fold: (N,) the fold that held the image out; -1 where that fold was not run.
-        scheme: (N,) the marking scheme of each image, an index into schemes.
-        test_mix: share of the values the test set asks for per scheme; None where no lookup table was read.
-        group: (N,) images that share a number never part over folds; None where not known.
-        seconds: wall time of the training, None where not known.
-        keep: "last" or "best" epoch; the best is chosen by the held-out score, which makes that optimistic.
-        views: what was averaged at test time, such as "plain + mirrored".
-    """
-
-    title: str
-    run: str
-    recipe_name: str
-    recipe_digest: str
-    data_digest: str
-    schema: Schema
-    size: tuple[int, int]
-    ids: Names
-    truth: Floats
-    predicted: Floats
-    spread: Floats
-    fold: Ints
-    scheme: Ints
-    schemes: Schemes
-    test_mix: list[float] | None
-    group: Ints | None
-    seconds: float | None
-    images_per_second: float | None
-    device: str
-    precision: str
-    keep: str
-    views: str
-
-    def __post_init__(self) -> None:
-        n, k = len(self.ids), len(self.schema.points)
-        assert self.truth.shape == self.predicted.shape == (n, k, 2), (self.truth.shape, self.predicted.shape)
-        assert self.spread.shape == (n, k), self.spread.shape
-        assert self.fold.shape == self.scheme.shape == (n,), (self.fold.shape, self.scheme.shape)
-        assert self.test_mix is None or len(self.test_mix) == len(self.schemes), self.test_mix
-        assert self.keep in ("last", "best"), self.keep
 
 
 def build(outcome: Outcome) -> Report:

@@ -12,7 +12,7 @@ from kptool.engine.history import read_history
 from kptool.errors import DataError
 from kptool.folds import load as load_folds
 from kptool.predictions import join, read_points, read_predictions
-from kptool.report.build import Outcome
+from kptool.report.outcome import Outcome
 from kptool.runs import Run
 from kptool.schema import Schema
 from kptool.schemes import Schemes

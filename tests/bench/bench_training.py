@@ -25,8 +25,8 @@ from kptool.dataset import Dataset
 from kptool.device import settle_process
 from kptool.engine.cross_validate import _choose_precision
 from kptool.engine.fit import steps_per_epoch, train_step
-from kptool.engine.state import Job, State, step_seed
 from kptool.engine.optim import make_optimizers, set_rates
+from kptool.engine.state import Job, State, step_seed
 from kptool.formats import get
 from kptool.models.net import Net
 from kptool.pixels import open_arrays, prepare

@@ -75,7 +75,8 @@ def brightness(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     out = image.astype(np.float32) / 255
     mean = out.mean()
     out = (out - mean) * (1 + random.uniform(-0.2, 0.2)) + mean + random.uniform(-0.15, 0.15)
-    return out.clip(0, 1)
+    kept: npt.NDArray[np.float32] = np.clip(out, 0, 1)
+    return kept
 
 
 def train(model: nn.Module, faces: Faces, batch_size: int) -> Iterator[int]:
