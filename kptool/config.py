@@ -111,6 +111,11 @@ class PredictOptions(Settings):
     shift: NonNegative = Field(0.0, description="px of the model's frame: four shifted views beside the plain one")
     oof_shift: bool = Field(False, description="use the shifted views for out-of-fold predictions too")
 
+    def describe(self, shifted: bool) -> str:
+        """The views in words, for reports and provenance; `shifted` = with the shifted ones."""
+        more = f" + 4 shifted by {self.shift:g} px" if shifted and self.shift > 0 else ""
+        return f"plain{more}" + (", each also mirrored" if self.mirror else "")
+
 
 class Recipe(Settings):
     """Everything that decides a score, and nothing else."""

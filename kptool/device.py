@@ -79,8 +79,9 @@ def pick_precision(step: Callable[[str], None], device: str, asked: str) -> str:
     """
     if asked != "auto":
         return asked
-    if torch.device(device).type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if torch.device(device).type != "cpu":
+        known = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+        return "bf16" if known else "fp32"
     seconds = {}
     for precision in ("fp32", "bf16"):
         step(precision)

@@ -7,7 +7,8 @@
         env.json            data folder and digest, machine, versions, device, precision
         folds.parquet       who is held out when
         truth.parquet       the labels, so that a report needs no data
-        fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv, oof.parquet
+        fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv,
+                            learned.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions
         timing.json         seconds spent, over all sittings
 """

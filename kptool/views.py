@@ -26,14 +26,6 @@ def make_views(options: PredictOptions, size: tuple[int, int], shifted: bool) ->
     return views + [view.then(mirror(size[0])) for view in views] if options.mirror else views
 
 
-def describe_views(options: PredictOptions, shifted: bool) -> str:
-    """The views in words, for reports and provenance."""
-    words = ["plain"]
-    if shifted and options.shift > 0:
-        words.append(f"4 shifted by {options.shift:g} px")
-    return " + ".join(words) + (", each also mirrored" if options.mirror else "")
-
-
 def network(model: Net, device: str, precision: str) -> Forward:
     """A model as a function of bytes (B, C, H, W) and schemes (B,): points and spread in the model's frame."""
 
@@ -41,7 +33,7 @@ def network(model: Net, device: str, precision: str) -> Forward:
         with torch.inference_mode(), autocast(device, precision):
             raw = model(torch.from_numpy(np.ascontiguousarray(images)).to(device))
         points, spread = model.head.decode(raw.float(), torch.from_numpy(scheme).to(device))
-        return points.double().cpu().numpy(), spread.double().cpu().numpy()
+        return points.cpu().double().numpy(), spread.cpu().double().numpy()
 
     return forward
 

@@ -59,6 +59,7 @@ def outcome(n: int = 143, noise: float = 1.0, **changes: Any) -> Outcome:
         device="cpu",
         precision="bf16",
         keep="last",
+        label_shift=None,
         views="plain + mirrored",
     )
     return replace(made, **changes)
@@ -432,3 +433,12 @@ def test_complete_rows_are_those_with_every_point() -> None:
     part = build(made).metrics.complete
     assert (part.images, part.values) == (whole.sum(), errors.size)
     assert part.rmse == pytest.approx(float(np.sqrt(np.mean(errors**2))))
+
+
+def test_a_habit_of_the_labels_is_told_where_it_matters() -> None:
+    assert "NOTE" not in text(outcome(label_shift=[0.05, -0.1]))
+    words = " ".join(text(outcome(label_shift=[0.45, 1.23])).split())
+    assert "+0.45 px (5 points), +1.23 px (3 points)" in words
+    assert build(outcome(label_shift=[0.45, 1.23])).label_shift == {"5 points": 0.45, "3 points": 1.23}
+    assert build(outcome(label_shift=[0.3])).label_shift == {"5 points": 0.3, "3 points": 0.3}
+    assert build(outcome()).label_shift == {}

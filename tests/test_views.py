@@ -9,7 +9,7 @@ from kptool.config import PredictOptions
 from kptool.dataset import Ints
 from kptool.geometry import Bytes, Floats
 from kptool.schema import make_schema
-from kptool.views import describe_views, make_views, pool, predict_frame
+from kptool.views import make_views, pool, predict_frame
 
 W, H, K, N = 41, 29, 4, 11
 SCHEMA = make_schema("test", ["left", "nose", "right", "chin"], [("left", "right")])
@@ -45,7 +45,7 @@ def test_how_many_views_and_in_words() -> None:
     assert len(make_views(ALL, (W, H), shifted=False)) == 2
     assert len(make_views(PredictOptions(mirror=False), (W, H), shifted=True)) == 1
     assert sum(bool(view.mirrors) for view in make_views(ALL, (W, H), shifted=True)) == 5
-    assert describe_views(ALL, shifted=True) == "plain + 4 shifted by 2 px, each also mirrored"
+    assert ALL.describe(shifted=True) == "plain + 4 shifted by 2 px, each also mirrored"
 
 
 def test_a_mixture_has_the_variance_of_its_parts_and_between_them() -> None:

@@ -17,7 +17,6 @@ from kptool.report import build
 from kptool.report.load import load, read_schemes
 from kptool.runs import Run
 from kptool.submit import target, validate, values, write
-from kptool.views import describe_views
 
 
 def answer(console: Console, run: Run, test: TestSet) -> Predictions:
@@ -65,7 +64,7 @@ def record(run: Run, test: TestSet, csv: Path) -> Provenance:
         run=run.path.name,
         data_digest=str(run.env["data_digest"]),
         folds_used=run.finished,
-        views=[describe_views(run.recipe.predict, shifted=True)],
+        views=[run.recipe.predict.describe(shifted=True)],
         fold_scores=[FoldScore(fold.fold, fold.rmse) for fold in report.folds],
         rmse_oof=report.metrics.rmse,
         rmse_test_mix=mix if mix == mix else None,

@@ -33,7 +33,7 @@ def show(
             metavar="COMPETITION", help="A competition's name (kptool list), or a folder with a competition.toml."
         ),
     ],
-    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="A recipe's name, or a .toml file.")] = "default",
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="A recipe's name, or a .toml file.")] = "default",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,

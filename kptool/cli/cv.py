@@ -21,7 +21,7 @@ def cv(
     data: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Folder, zip or CSV with the competition's data.")
     ] = None,
-    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="A recipe's name, or a .toml file.")] = "default",
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="A recipe's name, or a .toml file.")] = "default",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
     ] = None,

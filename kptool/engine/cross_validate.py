@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,9 @@ def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[st
         "test_mix": intake.test_mix,
         "weights_digest": file_digest(Path(recipe.model.weights)) if recipe.model.weights else None,
     }
-    task = make_task(prepare(intake.dataset), intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
-    env["precision"] = _choose_precision(task, recipe, env["device"])
+    frames = prepare(intake.dataset)
+    build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
+    env["precision"] = choose_precision(build, recipe, env["device"])
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
     write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)
@@ -130,10 +131,12 @@ def _job(run: Run, intake: Intake, fold: int, device: str, precision: str) -> Jo
     return Job(run.fold(fold), fold, run.recipe, folds.train(fold), folds.held_out(fold), device, precision)
 
 
-def _choose_precision(task: Task, recipe: Recipe, device: str) -> str:
+def choose_precision(build: Callable[[], Task], recipe: Recipe, device: str) -> str:
+    """The precision to train in; where it has to be timed, on what the workers will do: one thread, a real step."""
     if recipe.train.precision != "auto" or torch.device(device).type != "cpu":
         return pick_precision(lambda _: None, device, recipe.train.precision)
-    settle_process(device)  # time what the workers will do: one thread
+    settle_process(device)
+    task = build()
     rows = np.arange(min(recipe.train.batch_size, task.rows))
     model = task.model()
     state = State(model, make_optimizers(model, recipe.train), None)

@@ -7,6 +7,7 @@ the same bytes as one that was left alone.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from kptool.engine.optim import set_rates, update_average
 from kptool.engine.progress import Doing, Progress
 from kptool.engine.state import Job, State, averaged, predicting_model, restore, save, start, step_seed, weights
 from kptool.errors import DivergedError
+from kptool.files import write_text
 from kptool.tasks.contract import Task
 
 Watch = Callable[[Progress], None]
@@ -55,7 +57,9 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
         watch(_progress(state, job, baseline, "waiting"))  # another process goes on with it
         return False
     watch(_progress(state, job, baseline, "predicting"))
-    task.write_predictions(predicting_model(state, job, task), job.held_out, oof)
+    model = predicting_model(state, job, task)
+    write_text(job.out / "learned.json", json.dumps(task.learned(model)))
+    task.write_predictions(model, job.held_out, oof)  # last: this file says that the fold is finished
     watch(_progress(state, job, baseline, "stopped early" if early else "done"))
     return True
 

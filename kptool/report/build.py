@@ -39,6 +39,7 @@ def build(outcome: Outcome) -> Report:
         folds=folds,
         worst=worst,
         worst_share=worst_share,
+        label_shift=_label_shift(outcome),
         warnings=(),
     )
     return replace(report, warnings=warn(report))
@@ -61,6 +62,12 @@ def _about(outcome: Outcome) -> About:
         seconds=outcome.seconds,
         images_per_second=outcome.images_per_second,
     )
+
+
+def _label_shift(outcome: Outcome) -> dict[str, float]:
+    shifts, names = outcome.label_shift or [], outcome.schemes.names
+    each = shifts if len(shifts) == len(names) else shifts * len(names)
+    return dict(zip(names, each, strict=bool(each)))
 
 
 def _take(outcome: Outcome, rows: Mask) -> Outcome:

@@ -16,7 +16,6 @@ from kptool.report.outcome import Outcome
 from kptool.runs import Run
 from kptool.schema import Schema
 from kptool.schemes import Schemes
-from kptool.views import describe_views
 
 
 def load(run: Run) -> Outcome:
@@ -58,7 +57,8 @@ def load(run: Run) -> Outcome:
         device=str(env["device"]),
         precision=str(env["precision"]),
         keep=run.recipe.train.keep,
-        views=describe_views(run.recipe.predict, run.recipe.predict.oof_shift),
+        views=run.recipe.predict.describe(run.recipe.predict.oof_shift),
+        label_shift=_label_shift(run),
     )
 
 
@@ -78,3 +78,12 @@ def _seconds(run: Run) -> float | None:
 def _speed(run: Run) -> float | None:
     speeds = [row.images_per_second for k in run.finished for row in read_history(run.fold(k) / "history.csv")]
     return float(np.median(speeds)) if speeds else None
+
+
+def _label_shift(run: Run) -> list[float] | None:
+    """Mean over the folds of what each learned of its labels; None for a run without mirroring."""
+    files = [run.fold(k) / "learned.json" for k in run.finished]
+    if not run.recipe.augment.mirror or not all(file.is_file() for file in files):
+        return None
+    shifts = [json.loads(file.read_text(encoding="utf-8"))["label_shift"] for file in files]
+    return [float(v) for v in np.mean(shifts, axis=0)]

@@ -26,6 +26,8 @@ class Outcome:
         test_mix: share of the values the test set asks for per scheme; None where no lookup table was read.
         group: (N,) images that share a number never part over folds; None where not known.
         seconds: wall time of the training, None where not known.
+        label_shift: px per scheme that labels were found to sit right of the pixels they mean; None where mirroring
+            did not show it. One number stands for all schemes where the model has one head.
         keep: "last" or "best" epoch; the best is chosen by the held-out score, which makes that optimistic.
         views: what was averaged at test time, such as "plain + mirrored".
     """
@@ -51,6 +53,7 @@ class Outcome:
     device: str
     precision: str
     keep: str
+    label_shift: list[float] | None
     views: str
 
     def __post_init__(self) -> None:

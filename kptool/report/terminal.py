@@ -17,6 +17,7 @@ from kptool.report.pen import ARROWS, ORANGE, Pen
 from kptool.report.values import About, Point, Report
 
 WIDEST = 28  # cells of a bar
+WORTH_SAYING = 0.2  # px
 SLIGHT = 0.1  # a bias under this part of the point's RMSE gets no arrow
 
 
@@ -32,7 +33,7 @@ def render(report: Report, console: Console) -> None:
     pen = Pen(console)
     parts = _fit(pen, lambda bar: _parts(pen, report, bar), console.width, least=16)
     warnings = [pen.hang("WARNING", words, ORANGE) for words in report.warnings]
-    for block in (_about(pen, report.about), _score(pen, report), *warnings, parts):
+    for block in (_about(pen, report.about), _score(pen, report), *warnings, *_habits(pen, report), parts):
         console.print(block, "", sep="\n")
     console.print(_points_and_faces(pen, report))
 
@@ -50,6 +51,18 @@ def _about(pen: Pen, about: About) -> RenderableType:
         *([] if about.seconds is None else [f"trained in {duration(about.seconds)}{speed}"]),
     ]
     return Group(pen.flow([about.title, f"run {about.run}"], "bold"), pen.flow(facts, "dim"))
+
+
+def _habits(pen: Pen, report: Report) -> list[RenderableType]:
+    """What was learned of how the labels were placed, where it is worth a word."""
+    if all(abs(v) < WORTH_SAYING for v in report.label_shift.values()):
+        return []
+    places = ", ".join(f"{v:+.2f} px ({name})" for name, v in report.label_shift.items())
+    words = (
+        f"Labels sit to the right of the pixels they mean by {places}: mirrored copies showed it. It is taken off in "
+        "training and put back into predictions, so it costs no score; half a pixel means counting from pixel corners."
+    )
+    return [pen.hang("NOTE", words, "bold")]
 
 
 def _score(pen: Pen, report: Report) -> RenderableType:

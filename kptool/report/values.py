@@ -138,7 +138,12 @@ class Face:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole report. `worst_share` is the fraction of all squared error that the faces of `worst` make."""
+    """The whole report.
+
+    Attributes:
+        worst_share: fraction of all squared error that the faces of `worst` make.
+        label_shift: px per scheme that the labels sit to the right of the pixels they mean; empty where not known.
+    """
 
     about: About
     metrics: Metrics
@@ -147,6 +152,7 @@ class Report:
     folds: tuple[Fold, ...]
     worst: tuple[Face, ...]
     worst_share: float
+    label_shift: dict[str, float]
     warnings: tuple[str, ...]
 
 

@@ -34,5 +34,8 @@ class Task(Protocol):
     def baseline(self, training: Ints, rows: Ints) -> float:
         """The score on `rows` of the best guess that never looks at a picture."""
 
+    def learned(self, model: nn.Module) -> dict[str, list[float]]:
+        """What a model found out about the data that a report should tell."""
+
     def write_predictions(self, model: nn.Module, rows: Ints, path: Path) -> None:
         """Write the out-of-fold predictions of `rows`."""

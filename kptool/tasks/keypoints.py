@@ -92,10 +92,17 @@ class Keypoints:
         points, spread = self.answer(cast(Net, model), rows, views)
         write_predictions(path, Predictions(self.arrays.ids[rows], points, spread, self.arrays.schema))
 
+    def learned(self, model: nn.Module) -> dict[str, list[float]]:
+        """`label_shift`: px per set of outputs, see `Net`."""
+        net = cast(Net, model)
+        with torch.inference_mode():
+            shifts = net.label_shift(torch.arange(net.head.schemes, device=self.device))[:, 0]
+        return {"label_shift": [round(float(v), 4) for v in shifts.cpu()]}
+
     def answer(self, net: Net, rows: Ints, views: Sequence[Affine]) -> tuple[Floats, Floats]:
         """Points (n, K, 2) and spread (n, K) of `rows` over `views`, in original px."""
         forward, scheme = network(net, self.device, self.precision), self.scheme[rows]
         points, spread = predict_frame(forward, self.arrays.images[rows], scheme, views, self.arrays.schema)
         with torch.inference_mode():
-            habit = net.label_shift(torch.from_numpy(scheme).to(self.device)).double().cpu().numpy()
+            habit = net.label_shift(torch.from_numpy(scheme).to(self.device)).cpu().double().numpy()
         return self.arrays.to_frame[rows].inverse()(points + habit[:, None]), spread

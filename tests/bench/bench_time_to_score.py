@@ -21,7 +21,7 @@ from processes import side_by_side, two_cores
 from kptool.competitions import find, read_recipe
 from kptool.config import Recipe
 from kptool.device import settle_process
-from kptool.engine.cross_validate import _choose_precision, make_task
+from kptool.engine.cross_validate import choose_precision, make_task
 from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.progress import Progress
@@ -70,8 +70,8 @@ def recipe_of(epochs: int) -> Recipe:
 
 def train_all(build: Callable[..., Keypoints], folds: Folds, out: Path, threads: int) -> list[Result]:
     """Every length and fold, one after the other in this process."""
-    task = build(recipe_of(EPOCHS[0]), "cpu")
-    precision = _choose_precision(task, task.recipe, "cpu")
+    recipe = recipe_of(EPOCHS[0])
+    precision = choose_precision(partial(build, recipe, "cpu"), recipe, "cpu")
     settle_process("cpu")
     torch.set_num_threads(threads)
     results = []

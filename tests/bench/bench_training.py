@@ -5,6 +5,7 @@ Run with: pytest tests/bench/bench_training.py -m bench -s
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 from collections.abc import Iterator
@@ -23,10 +24,10 @@ from processes import Meeting, meet, rate, side_by_side, two_cores
 from kptool.competitions import find, read_recipe
 from kptool.dataset import Dataset
 from kptool.device import settle_process
-from kptool.engine.cross_validate import _choose_precision
+from kptool.engine.cross_validate import choose_precision
 from kptool.engine.fit import steps_per_epoch, train_step
-from kptool.engine.optim import make_optimizers, set_rates
-from kptool.engine.state import Job, State, step_seed
+from kptool.engine.optim import set_rates
+from kptool.engine.state import Job, start
 from kptool.formats import get
 from kptool.models.net import Net
 from kptool.pixels import open_arrays, prepare
@@ -67,8 +68,8 @@ def work(files: Files, contest: Contest, precision: str) -> Work:
 
 def choose_precision(files: Files, contest: Contest) -> str:
     """kptool's own trial, as `kptool cv` makes it before training."""
-    task = work(files, contest, "fp32")
-    return _choose_precision(task, task.recipe, "cpu")
+    build = partial(work, files, contest, "fp32")
+    return choose_precision(build, build().recipe, "cpu")
 
 
 def measure_kptool(meeting: Meeting, number: int, files: Files, contest: Contest, precision: str) -> float:
@@ -83,19 +84,16 @@ def measure_kptool(meeting: Meeting, number: int, files: Files, contest: Contest
 def steps(job: Job, task: Keypoints) -> Iterator[int]:
     """kptool.engine.fit's epoch, told step by step."""
     train = job.recipe.train
-    torch.manual_seed(step_seed(job.recipe.seed, job.fold))
-    model = task.model().train()
-    state = State(model, make_optimizers(model, train), None)
+    state = start(job, task)
+    state.model.train()
     count = steps_per_epoch(len(job.training), train.batch_size)
-    epoch = 0
-    while True:
+    for epoch in itertools.count():
         order = np.random.default_rng([job.recipe.seed, job.fold, epoch]).permutation(job.training)
         for step in range(count):
             set_rates(state.optimizers, train, (epoch * count + step) / (train.epochs * count))
             rows = order[step * train.batch_size : (step + 1) * train.batch_size]
             train_step(state, job, task, rows, (epoch, step))
             yield len(rows)
-        epoch += 1
 
 
 def measure_ordinary(meeting: Meeting, files: Files, contest: Contest, parsed: bool) -> float:
@@ -106,7 +104,7 @@ def measure_ordinary(meeting: Meeting, files: Files, contest: Contest, parsed: b
     return rate(train_ordinary(model, faces, recipe.train.batch_size).__next__, meeting, WARM, SECONDS)
 
 
-def ordinary(files: Files, contest: Contest, parsed: bool) -> float:
+def theirs(files: Files, contest: Contest, parsed: bool) -> float:
     """Images a second of the ordinary way, which has both cores to itself."""
     [found] = side_by_side([partial(measure_ordinary, meet(1), files, contest, parsed)])
     return found
@@ -119,14 +117,23 @@ def ours(count: int, files: Files, contest: Contest, precision: str) -> float:
 
 
 class Row(NamedTuple):
-    """A network's figures: images a second, round by round."""
+    """A network's figures: images a second, round by round.
+
+    Attributes:
+        contest: the network.
+        precision: what kptool's trial chose.
+        ordinary: the ordinary way.
+        parsed: the ordinary way, spared the parsing.
+        kptool: kptool, a process a core, together.
+        single: kptool, one process.
+    """
 
     contest: Contest
     precision: str
-    plain: list[float]
+    ordinary: list[float]
     parsed: list[float]
-    two: list[float]
-    one: list[float]
+    kptool: list[float]
+    single: list[float]
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +162,12 @@ def table() -> Iterator[list[Row]]:
 
 
 def report(rows: list[Row]) -> None:
-    heads = ["ordinary", "no parsing", "kptool x2", "kptool x1", "ratio", "min", "max", "wanted"]
+    heads = ["ordinary", "no parsing", "kptool", "1 process", "ratio", "min", "max", "wanted"]
     print(f"\n\ntraining images/s: medians of {ROUNDS} interleaved rounds of {SECONDS:g} s, torch {torch.__version__}")
     print(f"{'':20s}" + "".join(f"{head:>11s}" for head in heads) + "  precision")
     for row in rows:
-        ratios = [two / plain for two, plain in zip(row.two, row.plain, strict=True)]
-        rates = [f"{statistics.median(v):11.0f}" for v in (row.plain, row.parsed, row.two, row.one)]
+        ratios = [ours / theirs for ours, theirs in zip(row.kptool, row.ordinary, strict=True)]
+        rates = [f"{statistics.median(v):11.0f}" for v in (row.ordinary, row.parsed, row.kptool, row.single)]
         spread = [f"{v:11.2f}" for v in (statistics.median(ratios), min(ratios), max(ratios), row.contest.wanted)]
         print(f"{row.contest.name:20s}" + "".join(rates + spread) + f"  {row.precision}")
 
@@ -173,9 +180,10 @@ def test_training(name: str, files: Files, table: list[Row]) -> None:
         [precision] = side_by_side([partial(choose_precision, files, contest)])
         row = Row(contest, precision, [], [], [], [])
         for _ in range(ROUNDS):
-            row.plain.append(ordinary(files, contest, parsed=False))
-            row.two.append(ours(cores, files, contest, precision))
-            row.parsed.append(ordinary(files, contest, parsed=True))
-            row.one.append(ours(1, files, contest, precision))
-    print(f"\n{row}")
+            row.ordinary.append(theirs(files, contest, parsed=False))
+            row.kptool.append(ours(cores, files, contest, precision))
+            row.parsed.append(theirs(files, contest, parsed=True))
+            row.single.append(ours(1, files, contest, precision))
+            print(f"\n{contest.name}: ordinary {row.ordinary[-1]:.0f}, kptool {row.kptool[-1]:.0f}, ", end="")
+            print(f"no parsing {row.parsed[-1]:.0f}, 1 process {row.single[-1]:.0f}", end="")
     table.append(row)
