@@ -56,10 +56,13 @@ def read_recipe(found: Found, name: str = "default", settings: list[str] | None 
     own = Path(name)
     file = own if own.suffix == ".toml" else found.folder / "recipes" / f"{name}.toml"
     if own.suffix != ".toml" and name not in found.recipes:
-        raise UsageError(
-            f"{found.competition.slug} has no recipe called '{name}'",
-            did_you_mean(name, found.recipes) + ", or the path of a .toml file",
-        )
+        if name != "default":
+            known = [*found.recipes, "default"]
+            raise UsageError(
+                f"{found.competition.slug} has no recipe called '{name}'",
+                f"{did_you_mean(name, known)} (the path of a .toml file works too)",
+            )
+        return parse(Recipe, apply_set({}, settings or []), "--set")  # an own folder need not write any
     table = {"name": file.stem} | read_toml(file)
     recipe = parse(Recipe, table, str(file))  # first alone, so that a message names the right place
     return parse(Recipe, apply_set(table, settings), "--set") if settings else recipe

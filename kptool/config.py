@@ -214,7 +214,7 @@ def apply_set(table: dict[str, Any], settings: list[str]) -> dict[str, Any]:
         for section in sections:
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
-                raise UsageError(f"--set {setting}: '{section}' is no section", "see kptool recipe show")
+                raise UsageError(f"--set {setting}: '{section}' is no section", "kptool show lists sections and keys")
         inner[last] = value
     return table
 

@@ -10,11 +10,11 @@ import numpy as np
 from kptool.competitions import Found
 from kptool.config import Recipe
 from kptool.dataset import Dataset, Ints, Lookup, Mask
-from kptool.errors import DataError, MissingFileError
+from kptool.errors import DataError, MissingFileError, UsageError
 from kptool.folds import Folds, load, make
 from kptool.formats import get
 from kptool.formats.outside import apply_outside
-from kptool.schema import check_mirror
+from kptool.schema import Schema, check_mirror
 from kptool.schemes import Schemes, discover
 
 
@@ -56,13 +56,14 @@ def take_in(found: Found, recipe: Recipe, data: Path | None, saved: Path | None 
 
     Raises:
         DataError: anything in the files that cannot be trusted.
-        UsageError: no data where the competition needs some.
+        UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
     dataset, notes = apply_outside(get(found.competition.format).read_train(data, schema), recipe.data.outside)
     schemes = discover(dataset.labelled)  # before rows are dropped, so that a scheme has one name in every recipe
     dataset, dropped = _choose_rows(dataset, recipe)
     if recipe.augment.mirror or recipe.predict.mirror:
+        _refuse_unknown_pairs(schema)
         check_mirror(schema, dataset.points)
     scheme = schemes.assign(dataset.labelled)
     folds = load(saved, dataset.digest, dataset.ids) if saved else make(dataset, scheme, recipe.folds, recipe.seed)
@@ -80,6 +81,14 @@ def read_test(found: Found, data: Path | None) -> TestSet:
     reader = get(found.competition.format)
     dataset = reader.read_test(data, schema)
     return TestSet(dataset, reader.read_lookup(data, dataset), reader.read_sample(data))
+
+
+def _refuse_unknown_pairs(schema: Schema) -> None:
+    if not schema.mirror:
+        raise UsageError(
+            f"{schema.name}: no mirror pairs are known, so nothing can be flipped",
+            "give pairs in competition.toml, or --set augment.mirror=0 --set predict.mirror=false",
+        )
 
 
 def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, list[str]]:

@@ -280,6 +280,17 @@ def test_training_alone_is_enough_and_said_so(missing: str, own: Own, tmp_path: 
     assert take_in(found, read_recipe(found), data).test_mix == whole.test_mix, "the sample alone may be missing"
 
 
+def test_mirroring_without_known_pairs_stops_before_training(own: Own, tmp_path: Path) -> None:
+    unpaired = Path(shutil.copytree(own.competition, tmp_path / "own"))
+    replace_text(unpaired / "competition.toml", "pairs =", "# pairs =")
+    words = ["cv", unpaired, "--data", own.data, "--runs", tmp_path / "runs"]
+    for more in ([], ["--set", "augment.mirror=0"], ["--set", "predict.mirror=false"]):
+        told = refused(2, *words, *more)
+        assert "no mirror pairs are known" in told
+        assert "--set augment.mirror=0 --set predict.mirror=false" in told
+    assert not (tmp_path / "runs").exists()
+
+
 # --- one run, from the files to the submission ---
 
 

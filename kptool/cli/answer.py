@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -30,6 +31,11 @@ def answer(console: Console, run: Run, test: TestSet) -> Predictions:
         )
     schemes = read_schemes(run.env["schemes"], test.dataset.schema)
     scheme = schemes.assign(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points)))
+    learned = np.array([one["rows"] > 0 for one in run.env["schemes"]])
+    if not learned[scheme].all():  # a run on complete rows alone knows no other marking
+        names = ", ".join(name for name, known in zip(schemes.names, learned, strict=True) if not known)
+        console.print(f"note: no training row was marked with {names}; answered as {schemes.names[0]}")
+        scheme = np.where(learned[scheme], scheme, 0)
     steps = predict_folds(run, test.dataset, scheme, len(schemes))
     result = None
     for result in track(steps, "predicting", len(run.finished), console=console, disable=not console.is_terminal):

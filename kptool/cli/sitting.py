@@ -74,6 +74,7 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
     run = open_run(path)
     refuse_changes(run, _recipe_again(run, wish))
     _refuse_device(run, wish.device)
+    cross_validate.refuse_other_weights(run)
     env = run.env
     if wish.folds is not None:
         wanted = wanted_folds(wish.folds, run.recipe.folds.count)
@@ -151,7 +152,8 @@ def _say_what_came_in(console: Console, found: Found, recipe: Recipe, intake: In
     groups = int(intake.folds.group.max()) + 1
     console.print(
         f"{escape(found.competition.title)}: {rows} images ({names}), {groups} groups that must not part; "
-        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds"
+        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds",
+        soft_wrap=not console.is_terminal,
     )
     for note in intake.notes:
-        console.print(f"note: {escape(note)}")
+        console.print(f"note: {escape(note)}", soft_wrap=not console.is_terminal)

@@ -20,7 +20,7 @@ from kptool.engine.fit import Watch, train_step
 from kptool.engine.optim import make_optimizers
 from kptool.engine.pool import run_folds
 from kptool.engine.state import Job, State
-from kptool.errors import UsageError
+from kptool.errors import DataError, UsageError
 from kptool.files import file_digest
 from kptool.folds import check_leak, save
 from kptool.intake import Intake
@@ -39,15 +39,19 @@ def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[st
         env: what the command line decided: "data", "device", "folds".
     """
     schemes = [
-        {"name": name, "points": [p for p, on in zip(intake.dataset.schema.points, mask, strict=True) if on]}
-        for name, mask in zip(intake.schemes.names, intake.schemes.masks, strict=True)
+        {
+            "name": name,
+            "points": [p for p, on in zip(intake.dataset.schema.points, mask, strict=True) if on],
+            "rows": int((intake.scheme == s).sum()),
+        }
+        for s, (name, mask) in enumerate(zip(intake.schemes.names, intake.schemes.masks, strict=True))
     ]
     env |= {
         "data_digest": intake.dataset.digest,
         "size": intake.dataset.size,
         "schemes": schemes,
         "test_mix": intake.test_mix,
-        "weights_digest": file_digest(Path(recipe.model.weights)) if recipe.model.weights else None,
+        "weights_digest": weights_digest(recipe),
     }
     frames = prepare(intake.dataset)
     build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
@@ -89,6 +93,28 @@ def make_task(
     if torch.device(device).type != "cpu":
         resident = torch.from_numpy(np.array(arrays.images)).to(device)
     return Keypoints(arrays, scheme, schemes, recipe, device, precision, resident)
+
+
+def weights_digest(recipe: Recipe) -> str | None:
+    """Digest of the weights file that a recipe starts from, None where it names none.
+
+    Raises:
+        UsageError: no such file.
+    """
+    if not recipe.model.weights:
+        return None
+    file = Path(recipe.model.weights)
+    if not file.is_file():
+        raise UsageError(f"model.weights {file}: no such file", "name a .safetensors file")
+    return file_digest(file)
+
+
+def refuse_other_weights(run: Run) -> None:
+    """Raise DataError where a run's folds would not all start from the same weights."""
+    if weights_digest(run.recipe) != run.env["weights_digest"]:
+        raise DataError(
+            f"{run.recipe.model.weights} has changed since {run.path} was begun", "restore it, or start a new run"
+        )
 
 
 def epochs_done(out: Path) -> int:

@@ -127,6 +127,8 @@ def _work(pipe: Connection, jobs: Mapping[int, Job], make_task: MakeTask) -> Non
         return
     except KptoolError as error:
         pipe.send(error)
+    except OSError as error:  # a full disk, most likely
+        pipe.send(WorkerError(f"a fold could not go on: {error}", "mend that, then resume: the last epoch is kept"))
     except Exception:
         pipe.send(traceback.format_exc())
 

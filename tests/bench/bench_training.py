@@ -24,7 +24,7 @@ from processes import Meeting, meet, rate, side_by_side, two_cores
 from kptool.competitions import find, read_recipe
 from kptool.dataset import Dataset
 from kptool.device import settle_process
-from kptool.engine.cross_validate import choose_precision
+from kptool.engine import cross_validate
 from kptool.engine.fit import steps_per_epoch, train_step
 from kptool.engine.optim import set_rates
 from kptool.engine.state import Job, start
@@ -69,7 +69,7 @@ def work(files: Files, contest: Contest, precision: str) -> Work:
 def choose_precision(files: Files, contest: Contest) -> str:
     """kptool's own trial, as `kptool cv` makes it before training."""
     build = partial(work, files, contest, "fp32")
-    return choose_precision(build, build().recipe, "cpu")
+    return cross_validate.choose_precision(build, build().recipe, "cpu")
 
 
 def measure_kptool(meeting: Meeting, number: int, files: Files, contest: Contest, precision: str) -> float:
