@@ -105,15 +105,14 @@ class FoldOptions(Settings):
 
 
 class PredictOptions(Settings):
-    """Views averaged at test time, each mapped back exactly."""
+    """Views averaged for out-of-fold and test predictions alike, each mapped back exactly."""
 
     mirror: bool = True
-    shift: NonNegative = Field(0.0, description="px of the model's frame: four shifted views beside the plain one")
-    oof_shift: bool = Field(False, description="use the shifted views for out-of-fold predictions too")
+    shift: NonNegative = Field(2.0, description="px of the model's frame: four shifted views beside the plain one")
 
-    def describe(self, shifted: bool) -> str:
-        """The views in words, for reports and provenance; `shifted` = with the shifted ones."""
-        more = f" + 4 shifted by {self.shift:g} px" if shifted and self.shift > 0 else ""
+    def describe(self) -> str:
+        """The views in words, for reports and provenance."""
+        more = f" + 4 shifted by {self.shift:g} px" if self.shift > 0 else ""
         return f"plain{more}" + (", each also mirrored" if self.mirror else "")
 
 

@@ -48,7 +48,7 @@ def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterat
     bare = run.recipe.model.model_copy(update={"pretrained": False, "weights": ""})
     recipe = run.recipe.model_copy(update={"model": bare})
     task = Keypoints(arrays, scheme, schemes, recipe, device, str(run.env["precision"]))
-    views = make_views(recipe.predict, test.size, shifted=True)
+    views = make_views(recipe.predict, test.size)
     points, spread = [], []
     for fold in run.finished:
         found = task.answer(_model(run, task, fold), np.arange(len(test)), views)

@@ -17,10 +17,10 @@ from kptool.schema import Schema, mirror_points
 Forward = Callable[[Bytes, Ints], tuple[Floats, Floats]]
 
 
-def make_views(options: PredictOptions, size: tuple[int, int], shifted: bool) -> list[Affine]:
+def make_views(options: PredictOptions, size: tuple[int, int]) -> list[Affine]:
     """The maps from the frame to what the model is shown: plain, four shifts, and the mirror image of each."""
     views = [identity()]
-    if shifted and options.shift > 0:
+    if options.shift > 0:
         d = options.shift
         views += [shift(dx, dy) for dx, dy in ((d, 0), (-d, 0), (0, d), (0, -d))]
     return views + [view.then(mirror(size[0])) for view in views] if options.mirror else views

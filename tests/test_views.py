@@ -21,7 +21,7 @@ def test_an_oracle_comes_back(options: PredictOptions) -> None:
     truth = np.random.default_rng(0).uniform(-5, 50, (N, K, 2))
     images = np.zeros((N, 1, H, W), np.uint8)
     images[:, 0, 0, 0] = np.arange(N)
-    views = make_views(options, (W, H), shifted=True)
+    views = make_views(options, (W, H))
     state = {"view": -1, "batch": -1}
 
     def oracle(shown: Bytes, _: Ints) -> tuple[Floats, Floats]:
@@ -41,11 +41,11 @@ def test_an_oracle_comes_back(options: PredictOptions) -> None:
 
 
 def test_how_many_views_and_in_words() -> None:
-    assert len(make_views(ALL, (W, H), shifted=True)) == 10
-    assert len(make_views(ALL, (W, H), shifted=False)) == 2
-    assert len(make_views(PredictOptions(mirror=False), (W, H), shifted=True)) == 1
-    assert sum(bool(view.mirrors) for view in make_views(ALL, (W, H), shifted=True)) == 5
-    assert ALL.describe(shifted=True) == "plain + 4 shifted by 2 px, each also mirrored"
+    assert len(make_views(ALL, (W, H))) == 10
+    assert len(make_views(PredictOptions(shift=0.0), (W, H))) == 2
+    assert len(make_views(PredictOptions(mirror=False, shift=0.0), (W, H))) == 1
+    assert sum(bool(view.mirrors) for view in make_views(ALL, (W, H))) == 5
+    assert ALL.describe() == "plain + 4 shifted by 2 px, each also mirrored"
 
 
 def test_a_mixture_has_the_variance_of_its_parts_and_between_them() -> None:

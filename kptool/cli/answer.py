@@ -70,7 +70,7 @@ def record(run: Run, test: TestSet, csv: Path) -> Provenance:
         run=run.path.name,
         data_digest=str(run.env["data_digest"]),
         folds_used=run.finished,
-        views=[run.recipe.predict.describe(shifted=True)],
+        views=[run.recipe.predict.describe()],
         fold_scores=[FoldScore(fold.fold, fold.rmse) for fold in report.folds],
         rmse_oof=report.metrics.rmse,
         rmse_test_mix=mix if mix == mix else None,

@@ -57,7 +57,7 @@ def load(run: Run) -> Outcome:
         device=str(env["device"]),
         precision=str(env["precision"]),
         keep=run.recipe.train.keep,
-        views=run.recipe.predict.describe(run.recipe.predict.oof_shift),
+        views=run.recipe.predict.describe(),
         label_shift=_label_shift(run),
     )
 

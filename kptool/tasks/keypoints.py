@@ -88,7 +88,7 @@ class Keypoints:
     def write_predictions(self, model: nn.Module, rows: Ints, path: Path) -> None:
         """Out-of-fold predictions of `rows` under the recipe's views, in original px."""
         options = self.recipe.predict
-        views = make_views(options, self.arrays.size, options.oof_shift)
+        views = make_views(options, self.arrays.size)
         points, spread = self.answer(cast(Net, model), rows, views)
         write_predictions(path, Predictions(self.arrays.ids[rows], points, spread, self.arrays.schema))
 
