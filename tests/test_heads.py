@@ -95,3 +95,15 @@ def test_unknown_backbones_and_weights_are_refused() -> None:
         build(ModelOptions(backbone="resnet10t", weights="absent.safetensors"), K, S, (W, H))
     with pytest.raises(UsageError, match="at least"):
         build(TINY, K, S, (31, 48))
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "mobilenetv3_small_100"])
+@pytest.mark.parametrize("head", ["regression", "soft-argmax"])
+def test_backbones_of_other_makes_take_small_images(name: str, head: str) -> None:
+    """Transformers are built for 224 px and hand out maps their own way; both are settled when the net is built."""
+    options = ModelOptions.model_validate({"backbone": name, "head": head})
+    net = build(options, K, S, (64, 96)).eval()
+    with torch.no_grad():
+        points, _ = net.head.decode(net(torch.zeros(2, 1, 96, 64, dtype=torch.uint8)), torch.tensor([0, 1]))
+    assert points.shape == (2, K, 2)
+    assert torch.isfinite(points).all()

@@ -71,17 +71,13 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
     if options.backbone == "kptiny":
         return _build_kptiny(options, points, schemes, size)
     maps = options.head == "soft-argmax"
-    backbone, mean, std = make_timm(options, maps)
-    with torch.no_grad():
-        backbone.eval()  # a probe must not move the batch norms
-        features = backbone(torch.zeros(1, options.channels, size[1], size[0]))
-        backbone.train()
+    made = make_timm(options, maps, size)
     head: Head
     if maps:
-        head = SoftArgmax(features.shape[1], points, schemes, size, (features.shape[3], features.shape[2]))
+        head = SoftArgmax(made.features[1], points, schemes, size, (made.features[3], made.features[2]))
     else:
-        head = Regression(features.shape[1], points, schemes, size)
-    return Net(backbone, head, mean, std)
+        head = Regression(made.features[1], points, schemes, size)
+    return Net(made.module, head, made.mean, made.std)
 
 
 def _build_kptiny(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ class Pyramid(nn.Module):
 
     def __init__(self, levels: nn.Module, channels: Sequence[int], features: int = 128) -> None:
         super().__init__()
-        self.levels = levels
+        self.levels, self.channels = levels, tuple(channels)
         self.lateral = nn.ModuleList(nn.Conv2d(c, features, 1, bias=False) for c in channels)
         self.join = nn.Sequential(
             nn.BatchNorm2d(features), nn.ReLU(), nn.Conv2d(features, features, 3, padding=1, bias=False),
@@ -31,21 +32,34 @@ class Pyramid(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> (B, features, H/8, W/8)."""
-        maps = [lateral(level) for lateral, level in zip(self.lateral, self.levels(images), strict=True)]
+        levels = self.levels(images)
+        # Some transformers (swin) hand their maps out as (B, h, w, C).
+        levels = [v if v.shape[1] == c else v.permute(0, 3, 1, 2) for v, c in zip(levels, self.channels, strict=True)]
+        maps = [lateral(level) for lateral, level in zip(self.lateral, levels, strict=True)]
         size = maps[0].shape[-2:]
         out: torch.Tensor = self.join(sum(F.interpolate(m, size=size, mode="nearest") for m in maps))
         return out
 
 
-def make_timm(options: ModelOptions, maps: bool) -> tuple[nn.Module, list[float], list[float]]:
-    """A timm backbone with its pixel mean and std (0 to 1, one value per input channel).
+class Backbone(NamedTuple):
+    """A timm backbone, what it gives for one image, and the pixel mean and std (0 to 1) it wants, by input channel."""
+
+    module: nn.Module
+    features: torch.Size
+    mean: list[float]
+    std: list[float]
+
+
+def make_timm(options: ModelOptions, maps: bool, size: tuple[int, int]) -> Backbone:
+    """A timm model by name.
 
     Args:
         options: backbone, channels, pretrained, weights.
-        maps: True = feature maps at stride 8 (`Pyramid`), False = pooled features (B, F).
+        maps: True = feature maps at a stride of 8 or more (`Pyramid`), False = pooled features (1, F).
+        size: (W, H) of the images.
 
     Raises:
-        UsageError: unknown name, no feature maps, or weights that cannot be read or do not fit.
+        UsageError: unknown name, no feature maps, images it cannot take, or weights that do not fit.
     """
     import timm
 
@@ -53,23 +67,42 @@ def make_timm(options: ModelOptions, maps: bool) -> tuple[nn.Module, list[float]
     if not timm.is_model(name):
         raise UsageError(f"model.backbone: timm has no model called '{name}'", _closest(name, timm.list_models()))
     extra = _weights(options)
+    make = partial(_pyramid if maps else _pooled, name, options.channels)
+    shape = (1, options.channels, size[1], size[0])
     try:
-        if maps:
-            backbone = _pyramid(name, options.channels, extra)
-        else:
-            backbone = timm.create_model(name, in_chans=options.channels, num_classes=0, **extra)
-    except (RuntimeError, ValueError, OSError, AttributeError, AssertionError) as error:
+        module = make(**extra)
+        try:
+            features = _probe(module, shape)
+        except (AssertionError, RuntimeError):
+            # Transformers are built for one size; those that can be built for another are.
+            module = make(img_size=(size[1], size[0]), **extra)
+            features = _probe(module, shape)
+    except (RuntimeError, ValueError, TypeError, OSError, AttributeError, AssertionError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
-        raise UsageError(
-            f"model.backbone {name}: {text[0][:200]}", "check --weights, model.head and the hub"
-        ) from error
+        remedy = "check --weights, model.head, the hub, and whether it takes images of this size"
+        raise UsageError(f"model.backbone {name}: {text[0][:200]}", remedy) from error
     mean, std = (list(timm.get_pretrained_cfg_value(name, key) or [v] * 3) for key, v in (("mean", 0.5), ("std", 0.25)))
     if options.channels == 1:
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    return backbone, mean, std
+    return Backbone(module, features, mean, std)
 
 
-def _pyramid(name: str, channels: int, extra: dict[str, Any]) -> Pyramid:
+def _probe(module: nn.Module, shape: tuple[int, ...]) -> torch.Size:
+    module.eval()  # a probe must not move the batch norms
+    with torch.no_grad():
+        features: torch.Tensor = module(torch.zeros(shape))
+    module.train()
+    return features.shape
+
+
+def _pooled(name: str, channels: int, **extra: Any) -> nn.Module:
+    import timm
+
+    module: nn.Module = timm.create_model(name, in_chans=channels, num_classes=0, **extra)
+    return module
+
+
+def _pyramid(name: str, channels: int, **extra: Any) -> Pyramid:
     import timm
 
     bare = timm.create_model(name, in_chans=channels, features_only=True)
