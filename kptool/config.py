@@ -17,6 +17,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+FileName = Annotated[str, Field(pattern=r"^\w[\w .+=,@()-]*$", max_length=100)]  # it becomes a folder's name
 
 
 class Strict(BaseModel):
@@ -119,7 +120,7 @@ class PredictOptions(Settings):
 class Recipe(Settings):
     """Everything that decides a score, and nothing else."""
 
-    name: str = "default"
+    name: FileName = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: DataOptions = DataOptions()
     model: ModelOptions = ModelOptions()
@@ -138,7 +139,7 @@ class Recipe(Settings):
 class Competition(Strict):
     """What is the same for every recipe: the files, the points, how a submission looks."""
 
-    slug: str
+    slug: FileName
     title: str
     task: Literal["keypoints"] = "keypoints"
     format: Literal["kaggle-faces", "drawn-faces"]

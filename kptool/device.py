@@ -80,7 +80,8 @@ def pick_precision(step: Callable[[str], None], device: str, asked: str) -> str:
     if asked != "auto":
         return asked
     if torch.device(device).type != "cpu":
-        known = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+        # Older cards emulate bf16, many times slower than fp32: ask for the real thing.
+        known = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return "bf16" if known else "fp32"
     seconds = {}
     for precision in ("fp32", "bf16"):

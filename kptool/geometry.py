@@ -153,9 +153,8 @@ def warp_tensor(images: torch.Tensor, to_out: Affine, size: tuple[int, int]) -> 
     normal_out = about((-0.5, -0.5), scale(2 / size[0], 2 / size[1])).then(shift(-0.5, -0.5))
     theta = normal_out.inverse().then(to_out.inverse()).then(normal_in).matrix[..., :2, :]
     theta = np.broadcast_to(theta, (len(images), 2, 3)).astype(np.float32)
-    grid = F.affine_grid(
-        torch.from_numpy(theta).to(images.device),
-        [len(images), images.shape[1], size[1], size[0]],
-        align_corners=False,
-    )
-    return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    # Inside autocast affine_grid's matrix product would round positions to bf16: a third of a pixel at x = 90.
+    with torch.autocast(images.device.type, enabled=False):
+        shape = [len(images), images.shape[1], size[1], size[0]]
+        grid = F.affine_grid(torch.from_numpy(theta).to(images.device), shape, align_corners=False)
+        return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)

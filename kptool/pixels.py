@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kptool.dataset import Dataset, Names
+from kptool.errors import KptoolError
 from kptool.files import cache_folder, write_atomic, write_text
 from kptool.geometry import Affine, Bytes, Floats, identity
 from kptool.schema import Schema
@@ -58,9 +59,12 @@ def prepare(dataset: Dataset) -> Path:
     if done.is_file():
         return folder
     parts = {"ids": dataset.ids, "images": dataset.images, "points": points, "to_frame": to_frame.matrix}
-    for name, array in parts.items():
-        write_atomic(folder / f"{name}.npy", partial(_save, array=array))
-    write_text(done, json.dumps({"digest": dataset.digest, "rows": len(dataset)}))  # last: the folder is whole
+    try:
+        for name, array in parts.items():
+            write_atomic(folder / f"{name}.npy", partial(_save, array=array))
+        write_text(done, json.dumps({"digest": dataset.digest, "rows": len(dataset)}))  # last: the folder is whole
+    except OSError as error:
+        raise KptoolError(f"{folder}: cannot be written ({error})", "set KPTOOL_CACHE to a folder with room") from None
     return folder
 
 

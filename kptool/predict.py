@@ -44,11 +44,8 @@ def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterat
         device = "cpu"  # trained on a GPU, submitted from a laptop
     torch.set_num_threads(cores())
     arrays = Arrays(test.ids, test.images, test.points, identity(len(test)), test.schema)
-    # The weights come from the checkpoint: neither the hub nor a weights file is asked a second time.
-    bare = run.recipe.model.model_copy(update={"pretrained": False, "weights": ""})
-    recipe = run.recipe.model_copy(update={"model": bare})
-    task = Keypoints(arrays, scheme, schemes, recipe, device, str(run.env["precision"]))
-    views = make_views(recipe.predict, test.size)
+    task = Keypoints(arrays, scheme, schemes, run.recipe, device, str(run.env["precision"]))
+    views = make_views(run.recipe.predict, test.size)
     points, spread = [], []
     for fold in run.finished:
         found = task.answer(_model(run, task, fold), np.arange(len(test)), views)

@@ -10,7 +10,7 @@
         fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv,
                             learned.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions
-        timing.json         seconds spent, over all sittings
+        timing.json         seconds spent, over all sittings but killed ones
 """
 
 from __future__ import annotations

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from kptool.config import ModelOptions
 from kptool.errors import UsageError
@@ -86,13 +89,20 @@ def test_grey_and_colour_meet_any_backbone() -> None:
         assert build(ModelOptions(width=8, channels=3), K, 1, (W, H)).eval()(images()).shape[0] == B
 
 
-def test_unknown_backbones_and_weights_are_refused() -> None:
+def test_unknown_backbones_and_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="resnet18"):
         build(ModelOptions(backbone="resnet81"), K, S, (W, H))
     with pytest.raises(UsageError, match="pickle"):
         build(ModelOptions(backbone="resnet10t", weights="x.pth"), K, S, (W, H))
     with pytest.raises(UsageError, match="no such file"):
         build(ModelOptions(backbone="resnet10t", weights="absent.safetensors"), K, S, (W, H))
+    torn, other = tmp_path / "torn.safetensors", tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(3)}, other)
+    torn.write_bytes(other.read_bytes()[:-3])
+    with pytest.raises(UsageError, match="not readable"):
+        build(ModelOptions(backbone="resnet10t", weights=str(torn)), K, S, (W, H))
+    with pytest.raises(UsageError, match=r"lacks .* more of resnet10t"):
+        build(ModelOptions(backbone="resnet10t", weights=str(other)), K, S, (W, H))
     with pytest.raises(UsageError, match="at least"):
         build(TINY, K, S, (31, 48))
 
@@ -107,3 +117,15 @@ def test_backbones_of_other_makes_take_small_images(name: str, head: str) -> Non
         points, _ = net.head.decode(net(torch.zeros(2, 1, 96, 64, dtype=torch.uint8)), torch.tensor([0, 1]))
     assert points.shape == (2, K, 2)
     assert torch.isfinite(points).all()
+
+
+def test_weights_from_a_file_are_the_ones_that_predict(tmp_path: Path) -> None:
+    import timm
+
+    torch.manual_seed(7)
+    file = tmp_path / "w.safetensors"
+    source = timm.create_model("resnet10t", num_classes=5).state_dict()
+    save_file({n: t.contiguous() for n, t in source.items()}, file)
+    net = build(ModelOptions(backbone="resnet10t", channels=3, weights=str(file)), K, S, (W, H))
+    loaded = net.backbone.state_dict()
+    assert all(torch.equal(loaded[n], source[n]) for n in loaded)

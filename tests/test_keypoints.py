@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from kptool.augment import apply_tensor, sample
 from kptool.config import Recipe
 from kptool.dataset import Dataset
 from kptool.engine.fit import fit
@@ -82,6 +83,16 @@ def test_the_resident_path_is_the_same_path() -> None:
     with torch.no_grad():
         losses = [float(t.loss(net, rows, np.random.default_rng(5))) for t in (plain, resident)]
     assert losses[0] == pytest.approx(losses[1], rel=2e-3)
+
+
+def test_bf16_does_not_move_the_picture() -> None:
+    """Augmentation runs inside autocast on a GPU; positions rounded to bf16 would be a third of a pixel off."""
+    made = task()
+    images = torch.from_numpy(made.arrays.images[:20])
+    numbers = sample(np.random.default_rng(5), 20, (W, H), RECIPE.augment)
+    plain = apply_tensor(images, numbers, (W, H))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(apply_tensor(images, numbers, (W, H)), plain)
 
 
 def test_scores_and_predictions_are_in_original_pixels(tmp_path: Path) -> None:

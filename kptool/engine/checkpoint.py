@@ -84,6 +84,6 @@ def restore_optimizers(optimizers: list[torch.optim.Optimizer], tensors: Tensors
             parts = name.split("/")
             if parts[0] == "optimizer" and int(parts[1]) == number:
                 like = params[int(parts[2])]
-                laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+                laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value.clone()
                 table["state"].setdefault(int(parts[2]), {})[parts[3]] = laid.detach()
         optimizer.load_state_dict(table)

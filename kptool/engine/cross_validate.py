@@ -56,6 +56,8 @@ def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[st
     frames = prepare(intake.dataset)
     build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
     env["precision"] = choose_precision(build, recipe, env["device"])
+    if recipe.train.precision != "auto" or env["device"] != "cpu":
+        build().model()  # what cannot be built is told before there is a run; the trial above has built it otherwise
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
     write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)
@@ -79,8 +81,10 @@ def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) ->
             frames = prepare(intake.dataset)
             schema, schemes = intake.dataset.schema, len(intake.schemes)
             build = partial(make_task, frames, schema, intake.scheme, schemes, run.recipe, device, precision)
-            run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
-            add_seconds(run, time.perf_counter() - begun)
+            try:
+                run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
+            finally:
+                add_seconds(run, time.perf_counter() - begun)
         join_folds(run, intake.dataset.schema, intake.dataset.ids.tolist())
 
 

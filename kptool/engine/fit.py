@@ -19,7 +19,7 @@ from torch import nn
 from kptool.dataset import Ints
 from kptool.device import autocast
 from kptool.engine import checkpoint
-from kptool.engine.history import Epoch
+from kptool.engine.history import Epoch, write_history
 from kptool.engine.optim import set_rates, update_average
 from kptool.engine.progress import Doing, Progress
 from kptool.engine.state import Job, State, averaged, predicting_model, restore, save, start, step_seed, weights
@@ -52,6 +52,7 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
         _evaluate(state, job, task)
         save(state, job)
         watch(_progress(state, job, baseline, "training"))
+    write_history(job.out / "history.csv", state.history)  # a kill may have come between checkpoint and curves
     early = _stopped_early(state, job)
     if state.epoch < epochs and not early:
         watch(_progress(state, job, baseline, "waiting"))  # another process goes on with it

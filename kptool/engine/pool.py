@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+
+import torch
+from safetensors import SafetensorError
 
 from kptool.device import settle_process
 from kptool.engine.fit import Watch, fit
@@ -23,6 +27,9 @@ from kptool.errors import KptoolError
 from kptool.tasks.contract import Task
 
 MakeTask = Callable[[], Task]
+
+
+LESS_MEMORY = "resume with fewer --workers, or start anew with a smaller train.batch_size"
 
 
 class WorkerError(KptoolError):
@@ -101,7 +108,7 @@ def _listen(worker: _Worker, reached: dict[int, int], watch: Watch) -> None:
         why = f"was killed (signal {-code})" if code and code < 0 else f"ended with code {code}"
         raise WorkerError(
             f"fold {fold}: its process {why}",
-            "often memory: use fewer --workers or a smaller train.batch_size, then resume",
+            f"often memory: {LESS_MEMORY}",
         ) from None
     if isinstance(message, KptoolError):
         raise message
@@ -115,6 +122,7 @@ def _listen(worker: _Worker, reached: dict[int, int], watch: Watch) -> None:
 
 def _work(pipe: Connection, jobs: Mapping[int, Job], make_task: MakeTask) -> None:
     """A worker's whole life: receive slices, train them, report."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the parent ends its workers itself
     _die_with_parent()
     try:
         settle_process(next(iter(jobs.values())).device)
@@ -127,7 +135,9 @@ def _work(pipe: Connection, jobs: Mapping[int, Job], make_task: MakeTask) -> Non
         return
     except KptoolError as error:
         pipe.send(error)
-    except OSError as error:  # a full disk, most likely
+    except torch.OutOfMemoryError as error:
+        pipe.send(WorkerError(f"out of memory: {str(error).splitlines()[0]}", LESS_MEMORY))
+    except (OSError, SafetensorError) as error:  # a full disk, most likely
         pipe.send(WorkerError(f"a fold could not go on: {error}", "mend that, then resume: the last epoch is kept"))
     except Exception:
         pipe.send(traceback.format_exc())

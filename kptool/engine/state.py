@@ -54,11 +54,11 @@ class State:
     history: list[Epoch] = field(default_factory=list)
 
 
-def start(job: Job, task: Task) -> State:
-    """A fold before its first epoch."""
+def start(job: Job, task: Task, fresh: bool = True) -> State:
+    """A fold before its first epoch; not `fresh` = about to be filled from a checkpoint."""
     # A worker's global torch generator belongs to its fold: initialisation and dropout know no other.
     torch.manual_seed(step_seed(job.recipe.seed, job.fold))
-    model = task.model()
+    model = task.model(fresh)
     optimizers = make_optimizers(model, job.recipe.train)
     average = {n: t.detach().clone() for n, t in model.state_dict().items()} if job.recipe.train.ema else None
     return State(model, optimizers, average)
@@ -70,7 +70,7 @@ def restore(job: Job, task: Task) -> State | None:
     if found is None:
         return None
     tensors, saved = found
-    state = start(job, task)
+    state = start(job, task, fresh=False)
     state.model.load_state_dict({n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")})
     checkpoint.restore_optimizers(state.optimizers, tensors)
     for name in state.average or {}:
@@ -96,7 +96,7 @@ def averaged(state: State, task: Task) -> nn.Module:
     """The model that is judged, in evaluation mode: the averaged one where the recipe averages."""
     if state.average is None:
         return state.model.eval()
-    model = task.model()
+    model = task.model(fresh=False)
     model.load_state_dict(state.average)
     return model.eval()
 
@@ -116,7 +116,7 @@ def final_model(task: Task, out: Path, recipe: Recipe) -> nn.Module | None:
         return None
     tensors, _ = found
     prefix = "average/" if any(name.startswith("average/") for name in tensors) else "model/"
-    model = task.model()
+    model = task.model(fresh=False)
     model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     return model.eval()
 

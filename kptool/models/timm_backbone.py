@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from kptool.config import ModelOptions
@@ -121,8 +122,27 @@ def _weights(options: ModelOptions) -> dict[str, Any]:
         raise UsageError(f"--weights {file}: only .safetensors is read (a pickle can run code)", "convert it first")
     if not file.is_file():
         raise UsageError(f"--weights {file}: no such file", "name a .safetensors file with the backbone's weights")
+    _refuse_unfit(options, file)
     # timm adapts the first convolution to the number of channels and drops the classifier by itself.
     return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file), "hf_hub_id": None, "url": ""}}
+
+
+def _refuse_unfit(options: ModelOptions, file: Path) -> None:
+    """timm loads what it finds and says nothing of the rest, so a file of another model would leave random weights."""
+    import timm
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            given = set(opened.keys())
+    except SafetensorError as error:
+        raise UsageError(f"--weights {file}: not readable ({error})", "fetch it again") from None
+    wanted = timm.create_model(options.backbone, in_chans=options.channels, num_classes=0).state_dict()
+    missing = sorted(name for name in wanted if name not in given and not name.endswith("num_batches_tracked"))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(
+            f"--weights {file}: lacks {missing[0]}{more} of {options.backbone}", "name a file in timm's names"
+        )
 
 
 def _closest(name: str, known: Sequence[str]) -> str:

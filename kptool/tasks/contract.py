@@ -22,8 +22,8 @@ class Task(Protocol):
     def rows(self) -> int:
         """How many there are."""
 
-    def model(self) -> nn.Module:
-        """A fresh model, initialised from torch's global generator."""
+    def model(self, fresh: bool = True) -> nn.Module:
+        """A model, initialised from torch's global generator; not `fresh` = about to be filled from a checkpoint."""
 
     def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:
         """The training loss of a batch, augmented by numbers drawn from `generator`."""

@@ -48,9 +48,11 @@ class Keypoints:
         """N."""
         return len(self.arrays.ids)
 
-    def model(self) -> Net:
-        """A fresh network on the device; dense convolutions are fastest in channels_last."""
+    def model(self, fresh: bool = True) -> Net:
+        """A network on the device; dense convolutions are fastest in channels_last."""
         options = self.recipe.model
+        if not fresh:  # its weights come from a checkpoint: neither the hub nor a file is asked again
+            options = options.model_copy(update={"pretrained": False, "weights": ""})
         count = self.schemes if options.per_scheme else 1
         net = build(options, len(self.arrays.schema.points), count, self.arrays.size)
         return net.to(self.device).to(memory_format=torch.channels_last)
@@ -67,9 +69,10 @@ class Keypoints:
         scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
         points = apply_points(self.arrays.points_frame[rows], numbers, schema)
         wanted = torch.from_numpy(points).float().to(self.device)
-        if numbers.to_model.mirrors.any():
+        if self.recipe.augment.mirror > 0:
             turn = torch.from_numpy(numbers.to_model.matrix[:, :2, :2]).float().to(self.device)
-            wanted = wanted - net.label_shift(scheme)[:, None] @ turn.mT
+            # A product and a sum, not a matrix product, which autocast would round to bf16.
+            wanted = wanted - (net.label_shift(scheme)[:, None] * turn).sum(-1)[:, None]
         return net.head.loss(net(images), wanted, scheme, train.loss, train.loss_scale)
 
     def score(self, model: nn.Module, rows: Ints) -> float:

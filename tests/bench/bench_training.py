@@ -52,9 +52,9 @@ class Files(NamedTuple):
 class Work(Keypoints):
     """kptool's task with one set of outputs, and with Net6 where the recipe names it."""
 
-    def model(self) -> Net:
+    def model(self, fresh: bool = True) -> Net:
         if self.recipe.model.backbone != "net6":
-            return super().model()
+            return super().model(fresh)
         return net6(len(self.arrays.schema.points), self.schemes, self.arrays.size).to(
             memory_format=torch.channels_last
         )
