@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kptool.dataset import Names, Predictions
+from kptool.dataset import Ints, Names, Predictions
 from kptool.errors import DataError
 from kptool.files import write_atomic
 from kptool.geometry import Floats
@@ -42,14 +43,22 @@ def read_points(path: Path, schema: Schema) -> tuple[Names, Floats]:
     return _points_from(_read(path), path, schema)
 
 
-def join(parts: list[Predictions]) -> Predictions:
-    """Several folds' predictions as one."""
-    return Predictions(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.points for part in parts]),
-        np.concatenate([part.spread for part in parts]),
-        parts[0].schema,
-    )
+def join(parts: Sequence[Predictions], order: Names) -> tuple[Ints, Predictions]:
+    """Several folds' predictions as one, in the data's order.
+
+    Args:
+        parts: at least one fold.
+        order: (N,) every id of the data.
+
+    Returns:
+        The rows of the data that the folds cover, ascending, and the predictions of those rows.
+    """
+    ids, points, spread = (np.concatenate([getattr(p, name) for p in parts]) for name in ("ids", "points", "spread"))
+    place = {str(name): n for n, name in enumerate(order)}
+    rows = np.array([place[str(name)] for name in ids], dtype=np.int64)
+    ascending = np.argsort(rows, kind="stable")
+    whole = Predictions(ids[ascending], points[ascending], spread[ascending], parts[0].schema)
+    return rows[ascending], whole
 
 
 def _points_table(ids: Names, points: Floats, schema: Schema) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from kptool.competitions import Found
 from kptool.config import Recipe
-from kptool.dataset import Ints
+from kptool.dataset import Ints, Names
 from kptool.device import pick_precision, pick_workers, settle_process
 from kptool.engine import checkpoint
 from kptool.engine.fit import Watch, train_step
@@ -85,7 +85,7 @@ def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) ->
                 run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
             finally:
                 add_seconds(run, time.perf_counter() - begun)
-        join_folds(run, intake.dataset.schema, intake.dataset.ids.tolist())
+        join_folds(run, intake.dataset.schema, intake.dataset.ids)
 
 
 def make_task(
@@ -127,16 +127,11 @@ def epochs_done(out: Path) -> int:
     return 0 if found is None else int(found[1]["epoch"])
 
 
-def join_folds(run: Run, schema: Schema, order: Sequence[str]) -> None:
+def join_folds(run: Run, schema: Schema, order: Names) -> None:
     """Write oof.parquet: the finished folds' predictions in the data's order."""
     parts = [read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished]
-    if not parts:
-        return
-    whole = join(parts)
-    place = {name: n for n, name in enumerate(order)}
-    rows = np.argsort([place[str(name)] for name in whole.ids], kind="stable")
-    picked = type(whole)(whole.ids[rows], whole.points[rows], whole.spread[rows], schema)
-    write_predictions(run.path / "oof.parquet", picked)
+    if parts:
+        write_predictions(run.path / "oof.parquet", join(parts, order)[1])
 
 
 def wanted_folds(text: str | None, count: int) -> list[int]:

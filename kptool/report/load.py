@@ -29,9 +29,7 @@ def load(run: Run) -> Outcome:
         raise DataError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
     ids, truth = read_points(run.path / "truth.parquet", schema)
     folds = load_folds(run.path / "folds.parquet", env["data_digest"], ids)
-    found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished])
-    place = {str(name): n for n, name in enumerate(ids)}
-    rows = np.array([place[str(name)] for name in found.ids])
+    rows, found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished], ids)
     predicted, spread = np.full(truth.shape, np.nan), np.full(truth.shape[:2], np.nan)
     predicted[rows], spread[rows] = found.points, found.spread
     schemes = read_schemes(env["schemes"], schema)
