@@ -6,7 +6,7 @@ depend on how it is computed. All geometry is one affine map and one resample.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,10 @@ class Numbers:
     to_model: Affine
     gain: Singles
     lift: Singles
+
+    def after(self, first: Affine) -> Numbers:
+        """The same changes to images that `first` brings into the frame these were drawn for."""
+        return replace(self, to_model=first.then(self.to_model))
 
 
 def sample(generator: np.random.Generator, count: int, size: tuple[int, int], options: AugmentOptions) -> Numbers:

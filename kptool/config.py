@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kptool.errors import UsageError, did_you_mean
 from kptool.schema import Schema, make_schema
@@ -39,14 +40,40 @@ class DataOptions(Settings):
     outside: Literal["keep", "mask", "fail"] = Field(
         "fail", description="a point outside the image by more than its size: keep, mask (not labelled) or fail"
     )
+    on_bad: Literal["fail", "skip"] = Field(
+        "fail", description="pictures that are missing or cannot be decoded: fail, or skip them and list each"
+    )
+
+
+class CropOptions(Settings):
+    """What of a photo becomes the model's frame. Images that all have one size and no box may leave it out."""
+
+    width: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = the images' own size")
+    height: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = as the width")
+    box: Literal["auto", "file", "image"] = Field(
+        "auto", description="what is cropped: the file's box, the whole image, or auto = the box where there is one"
+    )
+    margin: Annotated[float, Field(ge=-0.4, le=4)] = Field(
+        0.2, description="added on each side of a box, fraction of its sides"
+    )
+    aspect: Literal["keep", "stretch"] = Field(
+        "keep", description="keep = the box grows to the frame's aspect; stretch = it is distorted to it"
+    )
+    slack: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="kept around the frame in the cache for augmentation, fraction of its sides"
+    )
+    outside: Literal["keep", "mask"] = Field(
+        "keep", description="labels outside the frame and its slack: keep, or mask (not labelled in training)"
+    )
 
 
 class ModelOptions(Settings):
     """The network: a backbone, and a head that turns features into points."""
 
-    backbone: str = Field("kptiny", description="kptiny (the project's own) or any timm model name")
+    backbone: str = Field("kptiny", description="kptiny (the project's own), layers, or any timm model name")
+    layers: list[str] = Field([], description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]')
     head: Literal["auto", "soft-argmax", "regression"] = Field(
-        "auto", description="auto = soft-argmax for kptiny, regression for timm backbones"
+        "auto", description="auto = soft-argmax for kptiny and for layers that end in maps, else regression"
     )
     width: Count = Field(32, description="channels of kptiny's first layer")
     channels: Literal[1, 3] = Field(1, description="input channels the backbone is built with; grey is repeated for 3")
@@ -123,6 +150,7 @@ class Recipe(Settings):
     name: FileName = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: DataOptions = DataOptions()
+    crop: CropOptions = CropOptions()
     model: ModelOptions = ModelOptions()
     train: TrainOptions = TrainOptions()
     augment: AugmentOptions = AugmentOptions()
@@ -142,23 +170,59 @@ class Competition(Strict):
     slug: FileName
     title: str
     task: Literal["keypoints"] = "keypoints"
-    format: Literal["kaggle-faces", "drawn-faces"]
+    format: Literal[
+        "kaggle-faces", "drawn-faces",
+        "dlib", "pts", "asf", "coco", "wflw", "yolo", "deeplabcut", "csv", "csv-long", "images",
+    ]  # fmt: skip
     source: str = Field("", description="where the data comes from")
     kaggle: str = Field("", description="Kaggle's name of the competition, for the submit command")
+    train: str = Field("", description="the labelled annotations under --data; empty = --data itself")
+    test: str = Field("", description="the annotations, or the folder of pictures, to be answered")
     points: list[str]
+    only: list[str] = Field([], description="the points to learn, where the files have more; empty = all")
     pairs: list[tuple[str, str]] | None = Field(None, description="left/right partners; absent = never flip")
     scale_pair: tuple[str, str] | None = None
+    pupils: tuple[list[str], list[str]] | None = Field(
+        None, description="the points around each eye, whose means are the pupils"
+    )
     edges: list[tuple[str, str]] = []
+    person: str = Field("", description="a regular expression on the picture's name; its first group is the person")
+    metric: Literal["rmse", "mae", "nme"] = Field("rmse", description="the figure that leads the report")
+    normaliser: Literal["inter-ocular", "inter-pupil", "box", "diagonal"] = Field(
+        "inter-ocular", description="what errors are divided by in NME, CED, AUC, FR and PCK"
+    )
+    form: Literal["lookup", "long", "wide", "dlib", "coco"] = Field("lookup", description="how a submission looks")
+    header: str = Field("RowId,Location", description="first line of a lookup or long submission")
 
     @model_validator(mode="after")
     def _points_fit(self) -> Self:
-        self.schema_of_points  # noqa: B018 - raises UsageError where a name is wrong
+        schema = self.schema_of_points  # raises UsageError where a name is wrong
+        needs = {"inter-ocular": ("scale_pair", schema.scale_pair), "inter-pupil": ("pupils", schema.pupils)}
+        key, known = needs.get(self.normaliser, ("", True))
+        if self.metric == "nme" and known is None:
+            raise UsageError(f"{self.slug}: metric = 'nme' by {self.normaliser} needs {key}", "give it, or another one")
         return self
+
+    @field_validator("person")
+    @classmethod
+    def _person_is_a_pattern(cls, person: str) -> str:
+        try:
+            groups = re.compile(person).groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error})") from None
+        if person and not groups:
+            raise ValueError("needs a group in parentheses that holds the person, as in ^([0-9]+)-")
+        return person
+
+    @property
+    def schema_of_files(self) -> Schema:
+        """Every point of the files as a Schema."""
+        return make_schema(self.slug, self.points, self.pairs, self.scale_pair, self.edges, self.pupils)
 
     @property
     def schema_of_points(self) -> Schema:
-        """The points as a Schema."""
-        return make_schema(self.slug, self.points, self.pairs, self.scale_pair, self.edges)
+        """The points to learn as a Schema."""
+        return self.schema_of_files.select(self.only) if self.only else self.schema_of_files
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from collections.abc import Callable
 import torch
 
 from kptool.errors import UsageError
+from kptool.machine import cores
 
 
 def pick_device(name: str) -> str:
@@ -27,11 +27,6 @@ def pick_device(name: str) -> str:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {name}: {str(error).splitlines()[0]}", "use auto, cpu, cuda or cuda:1") from None
     return name
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def pick_workers(device: str, folds: int, asked: int | None = None) -> int:

@@ -16,6 +16,7 @@ from kptool.dataset import Dataset, Ints, Names
 from kptool.duplicates import find_groups, unite
 from kptool.errors import DataError, LeakError
 from kptool.files import write_atomic
+from kptool.geometry import Bytes
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class Folds:
         return np.flatnonzero(self.fold == k)
 
 
-def make(dataset: Dataset, scheme: Ints, options: FoldOptions, seed: int) -> Folds:
+def make(dataset: Dataset, thumbnails: Bytes, scheme: Ints, options: FoldOptions, seed: int) -> Folds:
     """Split a dataset so that duplicates and the user's own groups stay whole.
 
     Args:
         dataset: N rows; `groups` are joined with the duplicates: a photo shared by two persons joins the persons.
+        thumbnails: (N, C, h, w) uint8 in which duplicates are looked for: the images, or the faces cut out of photos.
         scheme: (N,) marking scheme of each row, spread evenly over the folds under `options.stratify`.
         options: the recipe's [folds].
         seed: one seed, one split.
@@ -55,7 +57,7 @@ def make(dataset: Dataset, scheme: Ints, options: FoldOptions, seed: int) -> Fol
     Raises:
         DataError: fewer groups than folds, or a fold without rows.
     """
-    group = find_groups(dataset.images, options.near_duplicates).group
+    group = find_groups(thumbnails, options.near_duplicates).group
     if dataset.groups is not None:
         group = unite(group, dataset.groups)
     groups = len(np.unique(group))

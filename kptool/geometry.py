@@ -116,6 +116,18 @@ def resize(source: tuple[int, int], target: tuple[int, int]) -> Affine:
     return about((-0.5, -0.5), grown)
 
 
+def crop_resize(boxes: npt.ArrayLike, target: tuple[int, int]) -> Affine:
+    """The maps that cut boxes out and resize them to (W', H'): x' = (x + 0.5 - left)·W'/width - 0.5.
+
+    Args:
+        boxes: (..., 4) left, top, width, height of the pixels covered; they may be fractions and may leave the image.
+        target: (W', H') px.
+    """
+    left, top, width, height = np.moveaxis(np.asarray(boxes, dtype=np.float64), -1, 0)
+    grown = scale(target[0] / width, target[1] / height)
+    return shift(0.5 - left, 0.5 - top).then(grown).then(shift(-0.5, -0.5))
+
+
 def mirror(width: int) -> Affine:
     """The map of a left-right flip of an image `width` pixels wide: x' = width - 1 - x."""
     return scale(-1, 1).then(shift(width - 1, 0))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from kptool.competitions import Found
-from kptool.config import Recipe
-from kptool.dataset import Dataset, Ints, Lookup, Mask
+from kptool.config import CropOptions, Recipe
+from kptool.dataset import Dataset, Ints, Lookup, Mask, Photos
 from kptool.errors import DataError, MissingFileError, UsageError
 from kptool.folds import Folds, load, make
 from kptool.formats import get
 from kptool.formats.outside import apply_outside
+from kptool.geometry import Bytes
+from kptool.pixels import Fault, Tick, open_arrays, prepare, refuse_faults
 from kptool.schema import Schema, check_mirror
 from kptool.schemes import Schemes, discover
+
+THUMBNAIL: Final = CropOptions(width=96, margin=0.1, slack=0.0)
+"""In what duplicates of photos are looked for; the same for every recipe, so that folds do not depend on one."""
 
 
 @dataclass(frozen=True)
@@ -41,46 +47,95 @@ class Intake:
 
 @dataclass(frozen=True)
 class TestSet:
-    """What a submission answers."""
+    """What a submission answers.
+
+    Attributes:
+        dataset: the N images, with those that cannot be used.
+        lookup: the values asked for.
+        sample: row ids of the sample submission, or None.
+        bad: rows whose picture is missing, cannot be decoded or has no usable box, each with the reason in one line.
+    """
 
     dataset: Dataset
     lookup: Lookup
     sample: Ints | None
+    bad: list[Fault]
 
 
-def take_in(found: Found, recipe: Recipe, data: Path | None, saved: Path | None = None) -> Intake:
+class Sound(NamedTuple):
+    """The rows of a dataset whose pictures can be used, those faces' thumbnails, and the faults of the rest."""
+
+    dataset: Dataset
+    thumbnails: Bytes
+    faults: list[Fault]
+
+
+def take_in(
+    found: Found, recipe: Recipe, data: Path | None, saved: Path | None = None, tick: Tick | None = None
+) -> Intake:
     """Read, check and split a competition's training data.
 
     Args:
         saved: the folds.parquet of a run that goes on: its folds are taken, and refused for other data.
+        tick: called as photos are decoded.
 
     Raises:
         DataError: anything in the files that cannot be trusted.
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
-    dataset, notes = apply_outside(get(found.competition.format).read_train(data, schema), recipe.data.outside)
+    dataset, thumbnails, faults = sound(get(found.competition).read_train(data, schema), tick)
+    if recipe.data.on_bad == "fail":
+        refuse_faults(faults)
+    dataset, notes = apply_outside(dataset, recipe.data.outside)
     schemes = discover(dataset.labelled)  # before rows are dropped, so that a scheme has one name in every recipe
-    dataset, dropped = _choose_rows(dataset, recipe)
+    rows, dropped = _choose_rows(dataset, recipe)
+    if len(rows) < len(dataset):
+        dataset, thumbnails = dataset.take(rows), thumbnails[rows]
     if recipe.augment.mirror or recipe.predict.mirror:
         _refuse_unknown_pairs(schema)
         check_mirror(schema, dataset.points)
     scheme = schemes.assign(dataset.labelled)
-    folds = load(saved, dataset.digest, dataset.ids) if saved else make(dataset, scheme, recipe.folds, recipe.seed)
+    if saved:
+        folds = load(saved, dataset.digest, dataset.ids)
+    else:
+        folds = make(dataset, thumbnails, scheme, recipe.folds, recipe.seed)
     mix, unknown = _test_mix(found, data, schemes)
-    return Intake(dataset, scheme, schemes, folds, mix, [*notes, *dropped, *unknown])
+    skipped = [f"left out: {why}" for _, why in faults]
+    return Intake(dataset, scheme, schemes, folds, mix, [*skipped, *notes, *dropped, *unknown])
+
+
+def sound(dataset: Dataset, tick: Tick | None = None) -> Sound:
+    """Open every picture once, and part the usable rows from the others."""
+    if not isinstance(dataset.images, Photos):
+        return Sound(dataset, dataset.images, [])
+    folder, faults = prepare(dataset, THUMBNAIL, 1, tick)
+    if faults:
+        dataset = dataset.take(np.setdiff1d(np.arange(len(dataset)), [row for row, _ in faults]))
+        if not len(dataset):
+            raise DataError(f"none of {len(faults)} pictures can be used: {faults[0][1]}", "check --data")
+        folder, again = prepare(dataset, THUMBNAIL, 1, tick)
+        refuse_faults(again)
+    return Sound(dataset, open_arrays(folder, dataset.schema).images, faults)
 
 
 def read_test(found: Found, data: Path | None) -> TestSet:
-    """Read what a submission must answer.
+    """Read what a submission must answer, without opening a picture further than its header.
 
     Raises:
         DataError: a file is missing or cannot be trusted.
     """
     schema = found.competition.schema_of_points
-    reader = get(found.competition.format)
+    reader = get(found.competition)
     dataset = reader.read_test(data, schema)
-    return TestSet(dataset, reader.read_lookup(data, dataset), reader.read_sample(data))
+    return TestSet(dataset, reader.read_lookup(data, dataset), reader.read_sample(data), [])
+
+
+def find_bad(test: TestSet, crop: CropOptions, channels: int, tick: Tick | None = None) -> TestSet:
+    """A test set whose pictures have all been opened and cropped as a run does; `bad` lists those that cannot be."""
+    if not isinstance(test.dataset.images, Photos):
+        return test
+    return replace(test, bad=prepare(test.dataset, crop, channels, tick).faults)
 
 
 def _refuse_unknown_pairs(schema: Schema) -> None:
@@ -91,15 +146,15 @@ def _refuse_unknown_pairs(schema: Schema) -> None:
         )
 
 
-def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, list[str]]:
+def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:
     labelled = dataset.labelled
     keep: Mask = np.asarray(labelled.all(1) if recipe.data.rows == "complete" else labelled.any(1))
     if not keep.any():
         raise DataError(f"no row is left under data.rows = '{recipe.data.rows}'", "use --set data.rows=all")
     if keep.all():
-        return dataset, []
+        return np.arange(len(dataset)), []
     why = "not all points labelled" if recipe.data.rows == "complete" else "nothing labelled"
-    return dataset.take(np.flatnonzero(keep)), [f"{int((~keep).sum())} of {len(keep)} rows left out: {why}"]
+    return np.flatnonzero(keep), [f"{int((~keep).sum())} of {len(keep)} rows left out: {why}"]
 
 
 def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> tuple[list[float] | None, list[str]]:

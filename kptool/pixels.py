@@ -1,29 +1,44 @@
-"""Pixels prepared once: what training and prediction read, memory-mapped and shared by all processes."""
+"""Pixels prepared once: what training and prediction read, memory-mapped and shared by all processes.
+
+A frame is the model's view of an image with slack around it, so that augmentation finds pixels there. Photos are
+decoded and cropped here and nowhere else; training and prediction warp from the frames.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kptool.dataset import Dataset, Names
-from kptool.errors import KptoolError
+from kptool.config import CropOptions
+from kptool.crop import box_faults, crop_maps, model_size, slack
+from kptool.dataset import Dataset, Names, Photos
+from kptool.errors import DataError, KptoolError
 from kptool.files import cache_folder, write_atomic, write_text
-from kptool.geometry import Affine, Bytes, Floats, identity
+from kptool.geometry import Affine, Bytes, Floats, identity, shift
+from kptool.machine import cores
+from kptool.photos import decode
+from kptool.resample import cut
 from kptool.schema import Schema
 
-VERSION = 1
+VERSION = 2
+Tick = Callable[[int, int], object]
+"""Told how many images of how many are done."""
+Fault = tuple[int, str]
+"""A row, and in one line why it cannot be used."""
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images in one frame, ready to be warped into a model's.
+    """Images in frames of one size, ready to be warped into a model's.
 
     Attributes:
         ids: (N,) str.
@@ -31,6 +46,8 @@ class Arrays:
         points_frame: (N, K, 2) float64 in the frame's pixels; NaN = not labelled.
         to_frame: N maps from the original image's pixels to the frame's.
         schema: the K points.
+        to_model: the map from a frame to the model's: it leaves the slack behind.
+        size: (W, H) of the model's frame.
     """
 
     ids: Names
@@ -38,41 +55,131 @@ class Arrays:
     points_frame: Floats
     to_frame: Affine
     schema: Schema
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(W, H) of the frame."""
-        return self.images.shape[3], self.images.shape[2]
+    to_model: Affine
+    size: tuple[int, int]
 
 
-def prepare(dataset: Dataset) -> Path:
-    """Lay a dataset's frames out in the cache and return their folder, for `open_arrays`.
+class Prepared(NamedTuple):
+    """Where frames lie, and the rows that have none; with such rows the folder is not finished and not used again."""
 
-    Images that all have the model's size are their own frame. The folder is keyed by everything that goes into it.
+    folder: Path
+    faults: list[Fault]
+
+
+def prepare(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None) -> Prepared:
+    """Lay a dataset's frames out in the cache, for `open_arrays`.
+
+    The folder is keyed by everything that goes into it.
+
+    Args:
+        crop: the recipe's [crop].
+        channels: 1 or 3, of photos; arrays keep their own.
+        tick: called as images are done.
+
+    Raises:
+        UsageError: photos, and a crop without a size.
+        KptoolError: the cache cannot be written.
     """
-    to_frame = identity(len(dataset))
-    points = to_frame(dataset.points)
+    size = model_size(dataset, crop)
+    edge = slack(size, crop)
+    to_frame = crop_maps(dataset, crop).then(shift(*edge))
     # The labels are in the key beside the files' digest: edits and masks change them without touching a file.
-    content = hashlib.sha256(f"{VERSION} {dataset.digest}".encode() + points.tobytes())
+    key = f"{VERSION} {dataset.digest} {size} {edge} {channels}".encode()
+    content = hashlib.sha256(key + dataset.points.tobytes() + to_frame.matrix.tobytes())
     folder = cache_folder() / "frames" / content.hexdigest()[:24]
     done = folder / "done.json"
     if done.is_file():
-        return folder
-    parts = {"ids": dataset.ids, "images": dataset.images, "points": points, "to_frame": to_frame.matrix}
+        return Prepared(folder, [])
+    parts = {"ids": dataset.ids, "points": to_frame(dataset.points), "to_frame": to_frame.matrix}
+    faults: list[Fault] = []
     try:
         for name, array in parts.items():
             write_atomic(folder / f"{name}.npy", partial(_save, array=array))
-        write_text(done, json.dumps({"digest": dataset.digest, "rows": len(dataset)}))  # last: the folder is whole
+        frame = (size[0] + 2 * edge[0], size[1] + 2 * edge[1])
+        fill = partial(_frames, dataset, crop, to_frame, frame, channels, faults, tick)
+        write_atomic(folder / "images.npy", fill)
+        if not faults:  # last: the folder is whole
+            write_text(done, json.dumps({"digest": dataset.digest, "size": size, "slack": edge}))
     except OSError as error:
         raise KptoolError(f"{folder}: cannot be written ({error})", "set KPTOOL_CACHE to a folder with room") from None
-    return folder
+    return Prepared(folder, sorted(faults))
 
 
 def open_arrays(folder: Path, schema: Schema) -> Arrays:
     """Open prepared frames; the images stay on disk until they are touched."""
     ids, points, to_frame = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in ("ids", "points", "to_frame"))
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    return Arrays(ids, images, points, Affine(to_frame), schema)
+    done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+    to_model = shift(-done["slack"][0], -done["slack"][1])
+    return Arrays(ids, images, points, Affine(to_frame), schema, to_model, (done["size"][0], done["size"][1]))
+
+
+def arrays_of(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None) -> Arrays:
+    """A dataset's frames; images that are their own are not copied to the cache.
+
+    Raises:
+        DataError: an image that cannot be used.
+    """
+    if not isinstance(dataset.images, Photos) and not crop.width:
+        plain, size = identity(), model_size(dataset, crop)
+        return Arrays(dataset.ids, dataset.images, dataset.points, identity(len(dataset)), dataset.schema, plain, size)
+    prepared = prepare(dataset, crop, channels, tick)
+    refuse_faults(prepared.faults)
+    return open_arrays(prepared.folder, dataset.schema)
+
+
+def refuse_faults(faults: list[Fault]) -> None:
+    """Raise DataError for the first row that cannot be used, with the number of the others."""
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DataError(f"{faults[0][1]}{more}", "mend it, or leave such pictures out with --on-bad skip")
+
+
+def _frames(
+    dataset: Dataset,
+    crop: CropOptions,
+    to_frame: Affine,
+    frame: tuple[int, int],
+    channels: int,
+    faults: list[Fault],
+    tick: Tick | None,
+    path: Path,
+) -> None:
+    """Fill a .npy file with every row's frame; rows that cannot be used are added to `faults`."""
+    images = dataset.images
+    if not isinstance(images, Photos):
+        if not crop.width:
+            _save(path, images)
+            return
+        channels = images.shape[1]
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(dataset), channels, *frame[::-1]))
+    faults += box_faults(dataset, crop)
+    unusable = {row for row, _ in faults}
+
+    def fill(row: int) -> Fault | None:
+        if row in unusable:
+            return None
+        try:
+            out[row] = _frame(images, row, to_frame[row], frame, channels)
+        except DataError as error:
+            return row, str(error)
+        return None
+
+    with ThreadPoolExecutor(cores()) as threads:  # decoding and resampling leave Python's lock alone
+        for count, fault in enumerate(threads.map(fill, range(len(dataset))), 1):
+            faults += [fault] if fault else []
+            if tick:
+                tick(count, len(dataset))
+    out.flush()
+
+
+def _frame(images: Bytes | Photos, row: int, to_frame: Affine, frame: tuple[int, int], channels: int) -> Bytes:
+    """(C, H, W) one image's frame."""
+    if not isinstance(images, Photos):
+        return cut(np.moveaxis(np.asarray(images[row]), 0, -1), to_frame, frame)
+    scale = float(np.sqrt(abs(np.linalg.det(to_frame.matrix[:2, :2]))))
+    decoded = decode(images.path(row), 3 if channels == 3 else 1, min(1.0, scale))
+    return cut(decoded.pixels, decoded.from_original.inverse().then(to_frame), frame)
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:

@@ -8,13 +8,13 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 
-from kptool.dataset import Dataset, Ints, Predictions
-from kptool.device import cores
+from kptool.config import CropOptions
+from kptool.dataset import Dataset, Ints, Photos, Predictions
 from kptool.engine.state import final_model
 from kptool.errors import DataError
-from kptool.geometry import identity
+from kptool.machine import cores
 from kptool.models.net import Net
-from kptool.pixels import Arrays
+from kptool.pixels import Tick, arrays_of
 from kptool.runs import Run
 from kptool.tasks.keypoints import Keypoints
 from kptool.views import make_views, pool
@@ -27,25 +27,39 @@ class Step(NamedTuple):
     predictions: Predictions
 
 
-def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterator[Step]:
+def crop_of(run: Run, test: Dataset) -> CropOptions:
+    """How a run's images were cropped; photos shown to a run of plain images are cropped to those images' size."""
+    crop = run.recipe.crop
+    if crop.width or not isinstance(test.images, Photos):
+        return crop
+    width, height = (int(v) for v in run.env["size"])
+    return crop.model_copy(update={"width": width, "height": height, "slack": 0.0})
+
+
+def predict_folds(
+    run: Run, test: Dataset, scheme: Ints, schemes: int, tick: Tick | None = None, crop: CropOptions | None = None
+) -> Iterator[Step]:
     """Predict images with every finished fold and view of a run; the last step averages them all.
 
     Args:
         run: at least one fold of it finished.
-        test: N images of the size the run was trained on.
+        test: N images; arrays must be of the size the run was trained on, photos may have any.
         scheme: (N,) marking scheme to answer each image in.
         schemes: how many the run knows.
+        tick: called as photos are decoded and cropped.
+        crop: how to cut faces out; None = as the run's own.
 
     Raises:
-        DataError: a fold's weights are gone or damaged.
+        DataError: a fold's weights are gone or damaged, an image cannot be used, or has another size.
     """
     device = str(run.env["device"])
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         device = "cpu"  # trained on a GPU, submitted from a laptop
     torch.set_num_threads(cores())
-    arrays = Arrays(test.ids, test.images, test.points, identity(len(test)), test.schema)
+    arrays = arrays_of(test, crop or crop_of(run, test), run.recipe.model.channels, tick)
+    refuse_size(run, arrays.size)
     task = Keypoints(arrays, scheme, schemes, run.recipe, device, str(run.env["precision"]))
-    views = make_views(run.recipe.predict, test.size)
+    views = make_views(run.recipe.predict, arrays.size)
     points, spread = [], []
     for fold in run.finished:
         found = task.answer(_model(run, task, fold), np.arange(len(test)), views)
@@ -54,13 +68,13 @@ def predict_folds(run: Run, test: Dataset, scheme: Ints, schemes: int) -> Iterat
         yield Step(len(points), Predictions(test.ids, *pool(np.stack(points), np.stack(spread)), test.schema))
 
 
-def check_size(run: Run, test: Dataset) -> None:
-    """Raise DataError where test images are not of the size the run was trained on."""
-    size = tuple(int(v) for v in run.env["size"])
-    if size != test.size:
+def refuse_size(run: Run, size: tuple[int, int]) -> None:
+    """Raise DataError where images are not of the size (W, H) the run was trained on."""
+    own = tuple(int(v) for v in run.env["size"])
+    if own != size:
         raise DataError(
-            f"test images are {test.size[0]}x{test.size[1]}, {run.path.name} was trained on {size[0]}x{size[1]}",
-            "submit a run of this competition's data",
+            f"images are {size[0]}x{size[1]}, {run.path.name} was trained on {own[0]}x{own[1]}",
+            "give it images of its own competition",
         )
 
 

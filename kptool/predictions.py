@@ -1,9 +1,11 @@
-"""Points on disk: parquet, one row an image."""
+"""Points, and where each face lies in its picture, on disk: parquet, one row an image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,64 @@ import pandas as pd
 from kptool.dataset import Ints, Names, Predictions
 from kptool.errors import DataError
 from kptool.files import write_atomic
-from kptool.geometry import Floats
+from kptool.geometry import Affine, Floats
 from kptool.schema import Schema
+
+BOX: Final = ("box_left", "box_top", "box_width", "box_height")
+SIZE: Final = ("width", "height")
+# x' = a x + b y + c, y' = d x + e y + f; the map's last row is always (0, 0, 1).
+MAP: Final = tuple(f"to_frame_{letter}" for letter in "abcdef")
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Where each face lies in its picture, and the frame that the model was shown it in.
+
+    Attributes:
+        ids: (N,) str.
+        to_frame: N maps from the original picture's px to the crop's; the identity where pictures are not cropped.
+        boxes: (N, 4) float64 left, top, width, height in the original picture's px; NaN where a row has none.
+        sizes: (N, 2) int, W and H of the original pictures in px.
+    """
+
+    ids: Names
+    to_frame: Affine
+    boxes: Floats
+    sizes: Ints
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        assert self.to_frame.matrix.shape == (n, 3, 3), self.to_frame.matrix.shape
+        assert self.boxes.shape == (n, 4), self.boxes.shape
+        assert self.sizes.shape == (n, 2), self.sizes.shape
+
+
+def write_faces(path: Path, faces: Faces) -> None:
+    """Write the ids, the six numbers of each map, the boxes and the pictures' sizes."""
+    columns = {
+        **dict(zip(MAP, faces.to_frame.matrix[:, :2].reshape(-1, 6).T, strict=True)),
+        **dict(zip(BOX, faces.boxes.T, strict=True)),
+        **dict(zip(SIZE, faces.sizes.T, strict=True)),
+    }
+    frame = pd.DataFrame({"id": [str(v) for v in faces.ids], **columns})
+    write_atomic(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def read_faces(path: Path) -> Faces:
+    """Read `write_faces` back.
+
+    Raises:
+        DataError: the file cannot be read, lacks a column, or holds a map or a size that is not a finite number.
+    """
+    frame = _read(path)
+    maps, sizes = (np.stack([_column(frame, name, path) for name in names], axis=1) for names in (MAP, SIZE))
+    bad = ~np.isfinite(np.concatenate([maps, sizes], axis=1)).all(1)
+    if bad.any():
+        raise DataError(f"{path}: row {int(bad.argmax())} has a map or a size that is no number", "write it again")
+    matrix = np.zeros((len(frame), 3, 3))
+    matrix[:, :2], matrix[:, 2, 2] = maps.reshape(-1, 2, 3), 1
+    boxes = np.stack([_column(frame, name, path) for name in BOX], axis=1)
+    return Faces(_ids(frame, path), Affine(matrix), boxes, sizes.astype(np.int64))
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -69,8 +127,7 @@ def _points_table(ids: Names, points: Floats, schema: Schema) -> pd.DataFrame:
 
 def _points_from(frame: pd.DataFrame, path: Path, schema: Schema) -> tuple[Names, Floats]:
     values = np.stack([_column(frame, name, path) for name in schema.columns], axis=1)
-    ids = np.asarray(frame["id"].tolist(), dtype=np.str_)
-    return ids, values.reshape(len(frame), len(schema.points), 2)
+    return _ids(frame, path), values.reshape(len(frame), len(schema.points), 2)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -78,6 +135,12 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DataError(f"{path}: {str(error).splitlines()[0]}", "resume the run to write it again") from None
+
+
+def _ids(frame: pd.DataFrame, path: Path) -> Names:
+    if "id" not in frame:
+        raise DataError(f"{path}: no column 'id'", "the file belongs to another competition or version")
+    return np.asarray(frame["id"].tolist(), dtype=np.str_)
 
 
 def _column(frame: pd.DataFrame, name: str, path: Path) -> Floats:

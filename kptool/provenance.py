@@ -1,4 +1,4 @@
-"""Where a submission's numbers come from: a JSON file beside the CSV."""
+"""Where a submission's numbers come from: a JSON file beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kptool.config import Recipe
 from kptool.dataset import Lookup
 from kptool.errors import QualityError
 from kptool.files import file_digest, write_text
+from kptool.report.words import amount
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,37 @@ class FoldScore:
 
 
 @dataclass(frozen=True)
+class Score:
+    """The competition's own metric, out of fold.
+
+    Attributes:
+        name: as a report calls it; with its normaliser where it has one.
+        unit: px or %.
+        value: None where no fold has been scored.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {'unknown' if self.value is None else amount(self.value, self.unit)}"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A face answered by the mean shape, because its picture cannot be used.
+
+    Attributes:
+        image: what the test set calls it.
+        why: the reason in one line.
+    """
+
+    image: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where a submission's numbers come from; the JSON has these keys, in this order.
 
@@ -39,25 +71,29 @@ class Provenance:
         date: UTC, YYYY-MM-DD.
         competition: slug.
         run: name of the run's folder.
-        file: name of the CSV.
-        sha256: of the CSV's bytes.
-        rows: R, the values answered.
+        form: how the file looks: lookup, long, wide, dlib or coco.
+        file: its name.
+        sha256: of its bytes.
+        rows: R, the values (coordinates) answered.
         recipe_name: as the recipe calls itself.
         recipe_digest: over every setting but the name.
         recipe: the resolved settings.
         data_digest: of the training Dataset.
-        lookup_digest: of the lookup table.
+        lookup_digest: of the lookup table, or of the list of all coordinates.
         folds_used: the folds whose models were averaged.
         views: names of the views averaged at test time.
         fold_scores: out-of-fold RMSE of each fold.
         rmse_oof: px, pooled out-of-fold RMSE; None where no fold has been scored.
         rmse_test_mix: px, the same re-weighted to the values the test set asks for; None where it cannot be told.
+        score: the competition's metric, out of fold.
+        mean_shape: the faces that were answered by the mean shape of the training labels, with the reason.
     """
 
     kptool: str
     date: str
     competition: str
     run: str
+    form: str
     file: str
     sha256: str
     rows: int
@@ -71,28 +107,34 @@ class Provenance:
     fold_scores: tuple[FoldScore, ...]
     rmse_oof: float | None
     rmse_test_mix: float | None
+    score: Score
+    mean_shape: tuple[Guess, ...]
 
     def __post_init__(self) -> None:
         scores: dict[str, float | None] = {f"RMSE of fold {s.fold}": s.rmse for s in self.fold_scores}
         scores |= {"out-of-fold RMSE": self.rmse_oof, "test-mix RMSE": self.rmse_test_mix}
+        scores[f"out-of-fold {self.score.name}"] = self.score.value
         for name, score in scores.items():
             if score is not None and not math.isfinite(score):
                 raise QualityError(f"run {self.run}: the {name} is {score}", "finish or repeat the run first")
 
 
 def provenance(
-    csv: Path,
+    path: Path,
     lookup: Lookup,
     recipe: Recipe,
     *,
     competition: str,
     run: str,
+    form: str,
     data_digest: str,
     folds_used: Sequence[int],
     views: Sequence[str],
     fold_scores: Sequence[FoldScore],
     rmse_oof: float | None,
     rmse_test_mix: float | None,
+    score: Score,
+    mean_shape: Sequence[Guess],
     today: date,
 ) -> Provenance:
     """The record of a submission that stands on disk; see `Provenance`. `today` is the UTC date.
@@ -105,8 +147,9 @@ def provenance(
         date=today.isoformat(),
         competition=competition,
         run=run,
-        file=csv.name,
-        sha256=file_digest(csv),
+        form=form,
+        file=path.name,
+        sha256=file_digest(path),
         rows=len(lookup.row_ids),
         recipe_name=recipe.name,
         recipe_digest=recipe.digest,
@@ -118,11 +161,18 @@ def provenance(
         fold_scores=tuple(fold_scores),
         rmse_oof=rmse_oof,
         rmse_test_mix=rmse_test_mix,
+        score=score,
+        mean_shape=tuple(mean_shape),
     )
 
 
-def write_provenance(csv: Path, record: Provenance) -> Path:
-    """Write the record beside its CSV, as the same name with .json; gives the path."""
-    path = csv.with_suffix(".json")
+def record_path(submission: Path) -> Path:
+    """Where the record of a submission stands: the same name with .json, or .provenance.json beside a JSON."""
+    return submission.with_suffix(".provenance.json" if submission.suffix == ".json" else ".json")
+
+
+def write_provenance(submission: Path, record: Provenance) -> Path:
+    """Write the record beside its submission; gives the path."""
+    path = record_path(submission)
     write_text(path, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")
     return path

@@ -22,6 +22,7 @@ class Schema:
             the original. Empty where the pairs are not known, and then nothing may be flipped.
         scale_pair: two points whose distance normalises errors (NME), or None.
         edges: pairs of points that a drawing joins.
+        pupils: the points around each eye, whose mean is taken for the pupil (NME by inter-pupil distance), or None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Schema:
     mirror: tuple[int, ...] = ()
     scale_pair: tuple[int, int] | None = None
     edges: tuple[tuple[int, int], ...] = ()
+    pupils: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.points)) != len(self.points):
@@ -47,6 +49,28 @@ class Schema:
             raise UsageError(f"{self.name}: no point is called '{point}'", did_you_mean(point, self.points))
         return self.points.index(point)
 
+    def select(self, points: list[str]) -> Schema:
+        """The schema of some of the points, in the order given; what speaks of others is dropped.
+
+        Raises:
+            UsageError: an unknown point, with the closest name.
+        """
+        rows = [self.index(point) for point in points]
+        place = {row: new for new, row in enumerate(rows)}
+        whole = all(m in place for m in (self.mirror[row] for row in rows)) if self.mirror else False
+        both = self.scale_pair is not None and all(p in place for p in self.scale_pair)
+        eyes = self.pupils is not None and all(p in place for eye in self.pupils for p in eye)
+        return Schema(
+            self.name,
+            tuple(points),
+            tuple(place[self.mirror[row]] for row in rows) if whole else (),
+            (place[self.scale_pair[0]], place[self.scale_pair[1]]) if both and self.scale_pair else None,
+            tuple((place[a], place[b]) for a, b in self.edges if a in place and b in place),
+            (tuple(place[p] for p in self.pupils[0]), tuple(place[p] for p in self.pupils[1]))
+            if eyes and self.pupils
+            else None,
+        )
+
 
 def make_schema(
     name: str,
@@ -54,6 +78,7 @@ def make_schema(
     pairs: list[tuple[str, str]] | None = None,
     scale_pair: tuple[str, str] | None = None,
     edges: list[tuple[str, str]] | None = None,
+    pupils: tuple[list[str], list[str]] | None = None,
 ) -> Schema:
     """A Schema from names. `pairs` None = unknown (no flips); a list pairs those and leaves the others alone."""
     bare = Schema(name, tuple(points))
@@ -69,6 +94,7 @@ def make_schema(
         tuple(mirror) if pairs is not None else (),
         (bare.index(scale_pair[0]), bare.index(scale_pair[1])) if scale_pair else None,
         tuple((bare.index(a), bare.index(b)) for a, b in edges or []),
+        (tuple(map(bare.index, pupils[0])), tuple(map(bare.index, pupils[1]))) if pupils else None,
     )
 
 

@@ -18,7 +18,7 @@ Forward = Callable[[Bytes, Ints], tuple[Floats, Floats]]
 
 
 def make_views(options: PredictOptions, size: tuple[int, int]) -> list[Affine]:
-    """The maps from the frame to what the model is shown: plain, four shifts, and the mirror image of each."""
+    """The maps from the model's frame to what it is shown: plain, four shifts, and the mirror image of each."""
     views = [identity()]
     if options.shift > 0:
         d = options.shift
@@ -39,23 +39,30 @@ def network(model: Net, device: str, precision: str) -> Forward:
 
 
 def predict_frame(
-    forward: Forward, images: Bytes, scheme: Ints, views: Sequence[Affine], schema: Schema, batch_size: int = 128
+    forward: Forward,
+    images: Bytes,
+    scheme: Ints,
+    views: Sequence[Affine],
+    schema: Schema,
+    size: tuple[int, int],
+    batch_size: int = 128,
 ) -> tuple[Floats, Floats]:
-    """Points (N, K, 2) and spread (N, K) in the frame, averaged over views.
+    """Points (N, K, 2) and spread (N, K) in the model's frame, averaged over views.
 
     Each view's points go back through the inverse of its map; where the map mirrors, they are renamed. The spread
     joins the models' own variance with the variance between views.
 
     Args:
-        forward: the model, in its own frame of the images' size.
-        images: (N, C, H, W) uint8.
+        forward: the model, on images of its own size.
+        images: (N, C, H', W') uint8: the model's frame with equal slack on either side, or without.
         scheme: (N,) marking scheme to answer in.
-        views: maps from the frame to the model's frame.
+        views: maps of the model's frame onto itself.
+        size: (W, H) of the model's frame.
     """
     points, spread = [], []
     for start in range(0, len(images), batch_size):
         part, asked = np.asarray(images[start : start + batch_size]), scheme[start : start + batch_size]
-        seen = [_one_view(forward, part, asked, view, schema) for view in views]
+        seen = [_one_view(forward, part, asked, view, schema, size) for view in views]
         mean, deviation = pool(np.stack([p for p, _ in seen]), np.stack([s for _, s in seen]))
         points.append(mean)
         spread.append(deviation)
@@ -73,9 +80,14 @@ def pool(points: Floats, spread: Floats) -> tuple[Floats, Floats]:
     return mean, deviation
 
 
-def _one_view(forward: Forward, images: Bytes, scheme: Ints, view: Affine, schema: Schema) -> tuple[Floats, Floats]:
-    size = images.shape[3], images.shape[2]
-    shown = images if np.array_equal(view.matrix, np.eye(3)) else warp(images, view, size)
+def _one_view(
+    forward: Forward, images: Bytes, scheme: Ints, view: Affine, schema: Schema, size: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    left, top = (images.shape[3] - size[0]) // 2, (images.shape[2] - size[1]) // 2
+    if np.array_equal(view.matrix, np.eye(3)):
+        shown = images[:, :, top : top + size[1], left : left + size[0]]
+    else:
+        shown = warp(images, shift(-left, -top).then(view), size)
     points, spread = forward(shown, scheme)
     if view.mirrors:
         points, spread = mirror_points(points, schema), spread[:, list(schema.mirror)]

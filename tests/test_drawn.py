@@ -217,7 +217,7 @@ def test_mirrored_copies_are_exact(drawn: Collection, train: Dataset) -> None:
     pairs = drawn.copies[drawn.copies[:, 2] == MIRRORED, :2]
     assert len(pairs) == 3
     for row, copy in pairs:
-        assert np.array_equal(train.images[copy], train.images[row][:, :, ::-1])
+        assert np.array_equal(train.pixels[copy], train.pixels[row][:, :, ::-1])
         flipped = train.points[row] * [-1, 1] + [95, 0]
         np.testing.assert_allclose(train.points[copy], mirror_points(flipped, train.schema), atol=1e-9)
 
@@ -258,7 +258,7 @@ def test_faces_can_be_learnt_and_the_mean_shape_is_poor(train: Dataset, schema: 
         normal = (small - small.mean(1, keepdims=True)) / small.std(1, keepdims=True)
         return np.concatenate([normal, np.ones((len(normal), 1))], axis=1)
 
-    known, asked = features(train.images), features(drawn_faces.read_test(None, schema).images)
+    known, asked = features(train.pixels), features(drawn_faces.read_test(None, schema).pixels)
     hidden, mean = drawn_faces.truth(schema).points, np.nanmean(train.points, axis=0)
     found = np.empty_like(hidden)
     for k in range(15):
@@ -278,7 +278,7 @@ def test_cache_serves_the_same_bytes(cached: list[int], schema: Schema) -> None:
     fresh, again = drawn_faces.read_train(None, schema), drawn_faces.read_train(None, schema)
     assert len(cached) == 1
     assert fresh.digest == again.digest
-    assert fresh.images.tobytes() == again.images.tobytes()
+    assert fresh.pixels.tobytes() == again.pixels.tobytes()
     assert fresh.points.tobytes() == again.points.tobytes()
     assert fresh.digest != drawn_faces.read_test(None, schema).digest
 
@@ -300,7 +300,7 @@ def test_damaged_cache_is_drawn_again(harm: str, cached: list[int], tmp_path: Pa
             file.write_bytes(b"not an array")
     after = drawn_faces.read_train(None, schema)
     assert len(cached) == 2
-    assert after.images.tobytes() == before.images.tobytes()
+    assert after.pixels.tobytes() == before.pixels.tobytes()
     drawn_faces.read_train(None, schema)
     assert len(cached) == 2  # and mended
 

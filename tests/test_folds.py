@@ -54,7 +54,7 @@ def faces() -> Dataset:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_no_photo_is_on_both_sides_and_every_row_is_held_out_once(faces: Dataset, seed: int) -> None:
-    folds = make(faces, scheme(), FoldOptions(count=5), seed)
+    folds = make(faces, faces.pixels, scheme(), FoldOptions(count=5), seed)
     held_out = [folds.held_out(k) for k in range(5)]
     assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(len(faces)))
     for k in range(5):
@@ -65,31 +65,31 @@ def test_no_photo_is_on_both_sides_and_every_row_is_held_out_once(faces: Dataset
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_scheme_is_spread_evenly(faces: Dataset, seed: int) -> None:
-    folds = make(faces, scheme(), FoldOptions(count=4), seed)
+    folds = make(faces, faces.pixels, scheme(), FoldOptions(count=4), seed)
     for s in (0, 1):
         counts = [int((scheme()[folds.held_out(k)] == s).sum()) for k in range(4)]
         assert max(counts) - min(counts) <= 3
 
 
 def test_without_stratification_the_folds_are_still_of_one_size(faces: Dataset) -> None:
-    folds = make(faces, scheme(), FoldOptions(count=7, stratify=False), 0)
+    folds = make(faces, faces.pixels, scheme(), FoldOptions(count=7, stratify=False), 0)
     sizes = np.bincount(folds.fold)
     assert sizes.max() - sizes.min() <= 3
     assert leaky_share(folds.fold, photo()) == 0
-    assert not np.array_equal(folds.fold, make(faces, scheme(), FoldOptions(count=7), 0).fold)
+    assert not np.array_equal(folds.fold, make(faces, faces.pixels, scheme(), FoldOptions(count=7), 0).fold)
 
 
 def test_one_seed_is_one_split(faces: Dataset) -> None:
-    first, again, other = (make(faces, scheme(), FoldOptions(), seed) for seed in (3, 3, 4))
+    first, again, other = (make(faces, faces.pixels, scheme(), FoldOptions(), seed) for seed in (3, 3, 4))
     assert_array_equal(first.fold, again.fold)
     assert not np.array_equal(first.fold, other.fold)
     assert first.digest == faces.digest
 
 
 def test_only_equal_bytes_are_kept_together_when_asked(faces: Dataset) -> None:
-    exact = make(faces, scheme(), FoldOptions(near_duplicates=False), 0)
+    exact = make(faces, faces.pixels, scheme(), FoldOptions(near_duplicates=False), 0)
     assert len(np.unique(exact.group)) == DISTINCT + 13 + 11
-    assert len(np.unique(make(faces, scheme(), FoldOptions(), 0).group)) == DISTINCT
+    assert len(np.unique(make(faces, faces.pixels, scheme(), FoldOptions(), 0).group)) == DISTINCT
 
 
 def test_persons_stay_whole_and_a_shared_photo_joins_them() -> None:
@@ -97,7 +97,7 @@ def test_persons_stay_whole_and_a_shared_photo_joins_them() -> None:
     copies = np.flatnonzero(photo() == 3)  # two rows of one photo, given to two persons
     person[copies[0]] = 2000
     person[np.flatnonzero(photo() == 120)] = 2000
-    folds = make(dataset(person), scheme(), FoldOptions(), 0)
+    folds = make(dataset(person), dataset(person).pixels, scheme(), FoldOptions(), 0)
     check_leak(folds.fold, person)
     check_leak(folds.fold, photo())
     joined = np.isin(photo(), [0, 1, 2, 3, 120])
@@ -108,21 +108,21 @@ def test_persons_stay_whole_and_a_shared_photo_joins_them() -> None:
 def test_too_few_groups_for_the_folds() -> None:
     three = np.arange(len(photo())) % 3
     with pytest.raises(DataError, match="form 1 group") as caught:
-        make(dataset(np.zeros_like(three)), scheme(), FoldOptions(), 0)
+        make(dataset(np.zeros_like(three)), dataset(np.zeros_like(three)).pixels, scheme(), FoldOptions(), 0)
     assert caught.value.exit_code == 3
     few = dataset().take(np.flatnonzero(photo() < 4))
     with pytest.raises(DataError, match=r"4 groups .* too few for 5 folds; set folds\.count to 4"):
-        make(few, np.zeros(len(few), dtype=np.int64), FoldOptions(), 0)
+        make(few, few.pixels, np.zeros(len(few), dtype=np.int64), FoldOptions(), 0)
 
 
 def test_schemes_rarer_than_the_folds_are_split_all_the_same() -> None:
     few = dataset().take(np.flatnonzero(photo() < 6))
     rare = np.arange(len(few)) % 4
-    folds = make(few, rare, FoldOptions(count=6), 0)
+    folds = make(few, few.pixels, rare, FoldOptions(count=6), 0)
     assert len(np.unique(folds.fold)) == 6
     one = np.zeros(len(photo()), dtype=np.int64)
     one[5] = 1
-    assert leaky_share(make(dataset(), one, FoldOptions(), 0).fold, photo()) == 0
+    assert leaky_share(make(dataset(), dataset().pixels, one, FoldOptions(), 0).fold, photo()) == 0
 
 
 def test_a_leak_is_an_error_that_names_both_rows_and_their_folds() -> None:
@@ -141,7 +141,7 @@ def test_the_leaky_share_counts_rows_with_a_mate_elsewhere() -> None:
 
 @pytest.fixture
 def saved(faces: Dataset, tmp_path: Path) -> tuple[Folds, Path]:
-    folds, path = make(faces, scheme(), FoldOptions(), 0), tmp_path / "folds.parquet"
+    folds, path = make(faces, faces.pixels, scheme(), FoldOptions(), 0), tmp_path / "folds.parquet"
     save(folds, faces.ids, scheme(), path)
     return folds, path
 
@@ -171,7 +171,7 @@ def test_folds_of_other_data_are_refused(saved: tuple[Folds, Path], faces: Datas
 
 
 def test_folds_that_leak_are_refused(faces: Dataset, tmp_path: Path) -> None:
-    folds, path = make(faces, scheme(), FoldOptions(), 0), tmp_path / "folds.parquet"
+    folds, path = make(faces, faces.pixels, scheme(), FoldOptions(), 0), tmp_path / "folds.parquet"
     rows = np.flatnonzero(photo() == 12)
     parted = folds.fold.copy()
     parted[rows[0]] = (parted[rows[0]] + 1) % 5

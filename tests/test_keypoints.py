@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kptool.augment import apply_tensor, sample
-from kptool.config import Recipe
+from kptool.config import CropOptions, Recipe
 from kptool.dataset import Dataset
 from kptool.engine.fit import fit
 from kptool.engine.state import Job, final_model
@@ -47,7 +47,7 @@ def faces(habit: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarr
 
 def task(habit: tuple[float, float] = (0.0, 0.0), recipe: Recipe = RECIPE) -> Keypoints:
     images, points = faces(habit)
-    arrays = Arrays(np.array([f"f{n}" for n in range(N)]), images, points, identity(N), SCHEMA)
+    arrays = Arrays(np.array([f"f{n}" for n in range(N)]), images, points, identity(N), SCHEMA, identity(), (W, H))
     return Keypoints(arrays, (np.arange(N) % 2).astype(np.int64), 2, recipe, "cpu", "fp32")
 
 
@@ -121,15 +121,15 @@ def test_frames_are_laid_out_once_and_follow_the_labels() -> None:
     images, points = faces()
     ids = np.array([f"f{n}" for n in range(N)])
     data = Dataset(ids, images, points, SCHEMA, "abc")
-    folder = prepare(data)
+    folder = prepare(data, CropOptions(), 1).folder
     opened = open_arrays(folder, SCHEMA)
     assert isinstance(opened.images, np.memmap)
     assert np.array_equal(opened.images, images)
     assert np.array_equal(opened.points_frame, points)
     assert np.array_equal(opened.to_frame.matrix, Affine(np.broadcast_to(np.eye(3), (N, 3, 3))).matrix)
-    assert prepare(data) == folder
+    assert prepare(data, CropOptions(), 1).folder == folder
     masked = points.copy()
     masked[7] = np.nan
-    other = prepare(replace(data, points=masked))
+    other = prepare(replace(data, points=masked), CropOptions(), 1).folder
     assert other != folder, "edited labels under the same files must not find the old frames"
     assert np.isnan(open_arrays(other, SCHEMA).points_frame[7]).all()

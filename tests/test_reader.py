@@ -18,6 +18,8 @@ from kaggle_files import ROWS, SCHEMA, as_csv, faces, image_text, write_faces
 
 from kptool import formats
 from kptool.competitions import find
+from kptool.config import Competition
+from kptool.config import parse as parse_config
 from kptool.dataset import Dataset
 from kptool.errors import DataError, UsageError
 from kptool.formats import kaggle_faces
@@ -86,12 +88,12 @@ def test_points_follow_the_schema_and_images_the_rows(tmp_path: Path) -> None:
     write_faces(tmp_path / "b", [[row[i] for i in order] for row in table])
     one, other = (kaggle_faces.read_train(tmp_path / name, SCHEMA) for name in "ab")
     assert one.ids.tolist() == [str(i) for i in range(1, ROWS + 1)]
-    assert one.images.shape == (ROWS, 1, 96, 96)
-    assert one.images.dtype == np.uint8
+    assert one.pixels.shape == (ROWS, 1, 96, 96)
+    assert one.pixels.dtype == np.uint8
     numbers, images = plain_parse((tmp_path / "a" / "training.csv").read_bytes(), list(SCHEMA.columns))
     for data in (one, other):
         np.testing.assert_array_equal(data.points.reshape(ROWS, 6), numbers)
-        np.testing.assert_array_equal(data.images.reshape(ROWS, -1), images)
+        np.testing.assert_array_equal(data.pixels.reshape(ROWS, -1), images)
     assert np.isnan(one.points).any()
     assert one.digest != other.digest
 
@@ -101,7 +103,7 @@ def test_test_set_lookup_and_sample(tmp_path: Path) -> None:
     test = kaggle_faces.read_test(tmp_path, SCHEMA)
     assert test.ids.tolist() == [str(10 * i) for i in range(1, ROWS + 1)]
     assert np.isnan(test.points).all()
-    np.testing.assert_array_equal(test.images, kaggle_faces.read_train(tmp_path, SCHEMA).images)
+    np.testing.assert_array_equal(test.pixels, kaggle_faces.read_train(tmp_path, SCHEMA).pixels)
     lookup = kaggle_faces.read_lookup(tmp_path, test)
     assert lookup.row_ids.tolist() == [1, 2, 5]
     assert lookup.image.tolist() == [1, 0, 2]
@@ -344,9 +346,10 @@ def test_a_refusal_counts_the_other_points() -> None:
 
 
 def test_formats_are_found_by_name_and_need_data() -> None:
-    with pytest.raises(UsageError, match="did you mean 'kaggle-faces'"):
-        formats.get("kaggle-face")
-    reader = formats.get("kaggle-faces")
+    points: dict[str, object] = {"slug": "own", "title": "own", "points": list(SCHEMA.points)}
+    with pytest.raises(UsageError, match="format is 'kaggle-face'; input should be 'kaggle-faces', "):
+        parse_config(Competition, points | {"format": "kaggle-face"}, "own")
+    reader = formats.get(parse_config(Competition, points | {"format": "kaggle-faces"}, "own"))
     calls: list[Callable[[], object]] = [
         lambda: reader.read_train(None, SCHEMA),
         lambda: reader.read_test(None, SCHEMA),
@@ -374,8 +377,8 @@ def test_the_real_files() -> None:
     folder = Path(os.environ["KPTOOL_DATA_FKD"])
     schema = find("facial-keypoints-detection").competition.schema_of_points
     train, test = kaggle_faces.read_train(folder, schema), kaggle_faces.read_test(folder, schema)
-    assert train.images.shape == (7049, 1, 96, 96)
-    assert test.images.shape == (1783, 1, 96, 96)
+    assert train.pixels.shape == (7049, 1, 96, 96)
+    assert test.pixels.shape == (1783, 1, 96, 96)
     assert int(train.labelled.all(1).sum()) == 2140
     lookup = kaggle_faces.read_lookup(folder, test)
     assert len(lookup.row_ids) == 27124
@@ -386,6 +389,6 @@ def test_the_real_files() -> None:
         for n, row in enumerate(csv.DictReader(file)):
             if n % 500 == 0:
                 image = [int(v) for v in row["Image"].split()]
-                np.testing.assert_array_equal(train.images[n].ravel(), image)
+                np.testing.assert_array_equal(train.pixels[n].ravel(), image)
                 expected = [float(row[name]) if row[name] else np.nan for name in schema.columns]
                 np.testing.assert_array_equal(train.points[n].ravel(), expected)

@@ -62,7 +62,7 @@ def test_every_packing_reads_the_same(tmp_path: Path) -> None:
         for mine, theirs in zip(read_all(source), expected, strict=True):
             if isinstance(mine, Dataset) and isinstance(theirs, Dataset):
                 assert mine.digest == theirs.digest
-                np.testing.assert_array_equal(mine.images, theirs.images)
+                np.testing.assert_array_equal(mine.pixels, theirs.pixels)
                 np.testing.assert_array_equal(mine.points, theirs.points)
             else:
                 assert mine == theirs
@@ -153,9 +153,9 @@ def test_the_second_read_comes_from_the_cache(tmp_path: Path, monkeypatch: pytes
         forbid_parse(patch)
         for source in (folder, packed):
             again = kaggle_faces.read_train(source, SCHEMA)
-            assert isinstance(again.images, np.memmap)
+            assert isinstance(again.pixels, np.memmap)
             assert again.digest == first.digest
-            np.testing.assert_array_equal(again.images, first.images)
+            np.testing.assert_array_equal(again.pixels, first.pixels)
             np.testing.assert_array_equal(again.points, first.points)
         other = make_schema("two", ["left_eye", "nose"])
         with pytest.raises(DataError, match="unknown column 'chin_x'"):
@@ -169,7 +169,7 @@ def test_the_second_read_comes_from_the_cache(tmp_path: Path, monkeypatch: pytes
     assert path.stat().st_size == before.st_size
     changed = kaggle_faces.read_train(folder, SCHEMA)
     assert changed.digest != first.digest
-    assert changed.images[-1, 0, -1, -1] != first.images[-1, 0, -1, -1]
+    assert changed.pixels[-1, 0, -1, -1] != first.pixels[-1, 0, -1, -1]
 
 
 def flip(path: Path) -> None:
@@ -208,11 +208,11 @@ def test_a_file_written_to_while_it_is_read_is_refused(
 def test_a_damaged_entry_is_built_again(name: str, tmp_path: Path, cache: Path) -> None:
     folder = write_faces(tmp_path)
     first = kaggle_faces.read_train(folder, SCHEMA)
-    images, points = first.images.copy(), first.points.copy()
+    images, points = first.pixels.copy(), first.points.copy()
     (entry,) = (cache / "kaggle-faces").iterdir()
     DAMAGE[name](entry)
     again = kaggle_faces.read_train(folder, SCHEMA)
-    np.testing.assert_array_equal(again.images, images)
+    np.testing.assert_array_equal(again.pixels, images)
     np.testing.assert_array_equal(again.points, points)
     assert sorted(path.name for path in entry.iterdir()) == ["entry.json", "images.npy", "numbers.npy"]
 

@@ -7,6 +7,8 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,15 @@ from rich.console import Console
 from kptool import metrics
 from kptool.dataset import Ints, Mask
 from kptool.errors import DataError
-from kptool.geometry import Floats
+from kptool.geometry import Floats, identity, scale, shift
+from kptool.predictions import Faces, write_faces
 from kptool.report import Outcome, build, to_json
+from kptool.report.load import load_faces
 from kptool.report.pen import Pen
-from kptool.report.terminal import count, duration, figure, headline, render
-from kptool.schema import Schema
+from kptool.report.scored import in_frame
+from kptool.report.terminal import headline, render
+from kptool.report.words import count, duration, figure
+from kptool.schema import Schema, make_schema
 from kptool.schemes import Schemes, discover
 
 POINTS = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip", "left_eyebrow_outer_end")
@@ -45,6 +51,11 @@ def outcome(n: int = 143, noise: float = 1.0, **changes: Any) -> Outcome:
         data_digest="41d09be0c3aa5512",
         schema=Schema("faces", POINTS),
         size=(96, 92),
+        to_frame=identity(n),
+        boxes=None,
+        sizes=np.tile([96, 92], (n, 1)),
+        metric="rmse",
+        normaliser="inter-ocular",
         ids=np.array([f"{i + 1}" for i in range(n)]),
         truth=truth,
         predicted=np.where(np.isfinite(truth), truth, shape) + rng.normal(0, 1, truth.shape) * noise,
@@ -276,7 +287,7 @@ def test_json_round_trips_and_holds_no_nan() -> None:
     assert table["metrics"]["rmse"] == report.metrics.rmse
     assert (table["metrics"]["unit"], table["metrics"]["name"]) == ("px", "RMSE")
     assert table["metrics"]["pooling"] == "all labelled coordinates, out of fold"
-    assert set(table["metrics"]["by_scheme"]["5 points"]) == {"rmse", "images", "values"}
+    assert set(table["metrics"]["by_scheme"]["5 points"]) == {"rmse", "lead", "images", "values"}
     assert set(table["worst"][0]) >= {"id", "fold", "scheme", "rmse", "worst_point", "worst_distance", "labelled"}
     for key in ("baseline", "folds", "warnings"):
         assert key in table
@@ -293,7 +304,9 @@ def test_every_line_fits_and_nothing_is_cut(width: int, kind: str) -> None:
     if kind == "unlabelled point":
         made.truth[:, 4] = np.nan
     if kind == "large px":
-        made = replace(made, truth=made.truth * 40, predicted=made.predicted * 40, size=(3840, 3680))
+        made = replace(
+            made, truth=made.truth * 40, predicted=made.predicted * 40, size=(3840, 3680), sizes=made.sizes * 40
+        )
     shown = text(made, width)
     assert "\x1b" not in shown
     assert "…" not in shown
@@ -442,3 +455,258 @@ def test_a_habit_of_the_labels_is_told_where_it_matters() -> None:
     assert build(outcome(label_shift=[0.45, 1.23])).label_shift == {"5 points": 0.45, "3 points": 1.23}
     assert build(outcome(label_shift=[0.3])).label_shift == {"5 points": 0.3, "3 points": 0.3}
     assert build(outcome()).label_shift == {}
+
+
+# --- photos: faces of many sizes and places ---
+
+
+def photos(n: int = 143, k: int = 7, noise: float = 1.0, **changes: Any) -> Outcome:
+    """K points in boxes of 40 to 400 px anywhere in photos of 500 to 900; the model is shown crops of 112 x 96 px."""
+    rng = np.random.default_rng(11)
+    names = [f"p{i + 1}" for i in range(k)]
+    shape = rng.uniform(25, 85, (k, 2))
+    shape[:6] = [[30, 40], [34, 38], [38, 40], [70, 40], [74, 38], [78, 40]]
+    frame = shape + rng.normal(0, 3, (n, 1, 2)) + rng.normal(0, 1, (n, k, 2))
+    size, corner = rng.uniform(40, 400, n), rng.uniform(0, 500, (n, 2))
+    boxes = np.concatenate([corner, size[:, None], size[:, None]], axis=1)
+    to_frame = shift(-corner[:, 0], -corner[:, 1]).then(scale(112 / size, 96 / size))
+    back = to_frame.inverse()
+    truth = back(frame)
+    labelled: Mask = np.ones((n, k), dtype=np.bool_)
+    made = replace(
+        outcome(n),
+        title="Photos",
+        schema=make_schema("photos", names, None, ("p1", "p6"), [], (names[:3], names[3:6])),
+        size=(112, 96),
+        to_frame=to_frame,
+        boxes=boxes,
+        sizes=rng.integers(500, 901, (n, 2)),
+        metric="nme",
+        ids=np.array([f"{i + 1}.jpg" for i in range(n)]),
+        truth=truth,
+        predicted=back(frame + rng.normal(0, noise, frame.shape)),
+        spread=np.full((n, k), np.nan),
+        scheme=np.zeros(n, dtype=np.int64),
+        schemes=discover(labelled),
+        test_mix=None,
+    )
+    return replace(made, **changes)
+
+
+def one_face(made: Outcome) -> Floats:
+    """The same mean face in every box, a little jittered."""
+    frame = in_frame(made.to_frame, made.truth)
+    jitter = np.random.default_rng(1).normal(0, 0.2, frame.shape)
+    return made.to_frame.inverse()(metrics.mean_shape_baseline(frame, made.fold) + jitter)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "nme"])
+def test_a_model_that_answers_the_mean_face_in_every_box_has_collapsed(metric: Any) -> None:
+    made = photos(metric=metric)
+    assert build(made).warnings == ()
+    bad = replace(made, predicted=one_face(made))
+    # In the photos themselves it looks as if it followed the faces: it is the boxes that do.
+    assert np.nanstd(bad.predicted, axis=0).mean() > 0.9 * np.nanstd(made.truth, axis=0).mean()
+    report = build(bad)
+    assert report.metrics.spread_ratio < 0.2
+    assert "collapsed" in report.warnings[0]
+    assert all(point.spread_ratio < 0.25 for point in report.points)
+    exact = build(replace(made, predicted=_baseline(made)))
+    assert exact.lead.score.value == pytest.approx(exact.lead.score.mean_shape)
+    assert build(replace(made, predicted=_baseline(made) + 0.1)).warnings[0].startswith("The model has collapsed")
+
+
+def _baseline(made: Outcome) -> Floats:
+    return made.to_frame.inverse()(metrics.mean_shape_baseline(in_frame(made.to_frame, made.truth), made.fold))
+
+
+def test_the_mean_shape_of_photos_is_that_of_the_frames() -> None:
+    made = photos()
+    off = _baseline(made) - made.truth
+    report = build(made)
+    assert report.baseline.rmse == pytest.approx(float(np.sqrt((off**2).mean())))
+    whole = metrics.mean_shape_baseline(made.truth, made.fold) - made.truth
+    assert report.baseline.rmse < 0.2 * float(np.sqrt((whole**2).mean())), "the case must tell the two apart"
+
+
+def test_in_frame_moves_each_coordinate_and_keeps_half_a_label() -> None:
+    made = photos(29)
+    truth = made.truth.copy()
+    truth[2, 3, 1] = np.nan
+    moved = in_frame(made.to_frame, truth)
+    assert np.allclose(np.delete(moved, 2, 0), np.delete(made.to_frame(truth), 2, 0))
+    assert np.isfinite(moved[2, 3, 0])
+    assert np.isnan(moved[2, 3, 1])
+    assert np.array_equal(in_frame(identity(29), truth), truth, equal_nan=True)
+    back = in_frame(made.to_frame.inverse(), moved)
+    assert np.allclose(back, truth, equal_nan=True, atol=1e-9)
+
+
+def test_the_nme_leads_with_its_normaliser_pooling_and_the_mean_shapes() -> None:
+    made = photos()
+    report = build(made)
+    away = np.linalg.norm(made.predicted - made.truth, axis=-1)
+    eyes = np.linalg.norm(made.truth[:, 0] - made.truth[:, 5], axis=-1)
+    nme = 100 * float((away.mean(1) / eyes).mean())
+    score = report.lead.score
+    assert score.value == pytest.approx(nme)
+    assert (score.name, score.unit, score.normaliser) == ("NME", "%", "inter-ocular distance")
+    assert (score.pooling, score.images, score.left_out) == ("mean over images, out of fold", 143, 0)
+    shape = 100 * float((np.linalg.norm(_baseline(made) - made.truth, axis=-1).mean(1) / eyes).mean())
+    assert score.mean_shape == pytest.approx(shape)
+    for f, fold in enumerate(report.folds):
+        own = made.fold == f
+        assert fold.lead == pytest.approx(100 * float((away.mean(1) / eyes)[own].mean()))
+    assert report.lead.fold_std == pytest.approx(np.std([fold.lead for fold in report.folds], ddof=1))
+    words = f"NME {nme:.2f} % of the inter-ocular distance, mean over 143 images"
+    assert headline(report).startswith(f"{words}, out of fold (mean shape {shape:.2f} %")
+    shown = text(made)
+    assert words in shown.splitlines()
+    assert f"times the mean shape's {shape:.2f} %" in shown
+    for name in ("MAE", "RMSE", "AUC", "FR %", "PCK %"):
+        assert any(line.startswith(f"{name} ") for line in shown.splitlines())
+
+
+def test_worst_images_are_those_of_the_leading_metric() -> None:
+    made = photos()
+    errors = metrics.image_errors(
+        np.linalg.norm(made.predicted - made.truth, axis=-1),
+        np.linalg.norm(made.truth[:, 0] - made.truth[:, 5], axis=-1),
+    )
+    report = build(made)
+    order = np.argsort(-errors)[:10]
+    assert [face.id for face in report.worst] == [made.ids[row] for row in order]
+    assert [face.lead for face in report.worst] == pytest.approx([100 * errors[row] for row in order])
+    assert report.worst_share == pytest.approx(errors[order].sum() / errors.sum())
+    assert "of all normalised error" in text(made)
+    off = np.abs(made.predicted - made.truth).mean((1, 2))
+    by_mae = build(replace(made, metric="mae"))
+    assert [face.lead for face in by_mae.worst] == pytest.approx(sorted(off, reverse=True)[:10])
+    assert by_mae.lead.score.value == pytest.approx(by_mae.metrics.mae)
+
+
+def test_images_without_the_eyes_are_left_out_and_counted() -> None:
+    made = photos()
+    truth = made.truth.copy()
+    truth[:20, 0] = np.nan
+    report = build(replace(made, truth=truth))
+    assert (report.lead.score.images, report.lead.score.left_out) == (123, 20)
+    assert "mean over 123 images" in headline(report)
+    assert "20 images left out" in headline(report)
+    by_kind = {one.kind: (one.images, one.left_out) for one in report.normalised}
+    assert by_kind == {"inter-ocular": (123, 20), "inter-pupil": (123, 20), "box": (143, 0), "diagonal": (143, 0)}
+    assert not {face.id for face in report.worst} & set(made.ids[:20])
+    bare = replace(made, schema=Schema("photos", made.schema.points))
+    lost = build(bare)
+    assert math.isnan(lost.lead.score.value)
+    assert lost.warnings[0].startswith("The NME is not known: no image predicted has the inter-ocular distance")
+    assert "NME not known" in text(bare)
+    assert to_json(lost)["lead"]["score"]["value"] is None
+
+
+def test_a_face_without_a_size_stops_only_where_it_must_be_divided_by() -> None:
+    made = photos()
+    made.truth[30, :6] = made.truth[30, 0]
+    with pytest.raises(DataError, match=r"image 31\.jpg: the inter-ocular distance is 0 px"):
+        build(made)
+    report = build(replace(made, normaliser="box"))
+    assert {one.kind: one.left_out for one in report.normalised} == {
+        "inter-ocular": 1,
+        "inter-pupil": 1,
+        "box": 0,
+        "diagonal": 0,
+    }
+
+
+def test_the_table_of_normalised_errors_is_there_where_a_length_can_be_told() -> None:
+    assert build(outcome()).normalised == ()
+    assert "Normalised errors" not in text(outcome())
+    eyes = make_schema("faces", list(POINTS), None, ("left_eye_center", "right_eye_center"))
+    report = build(outcome(schema=eyes))
+    assert [one.normaliser for one in report.normalised] == [
+        "inter-ocular distance",
+        "box of the labels",
+        "diagonal of the box of the labels",
+    ]
+    whole = np.isfinite(outcome().truth[:, 1]).all(1).sum()  # the right eye is the rarer
+    assert report.normalised[0].images == whole == 143 - report.normalised[0].left_out
+    assert report.metrics == build(outcome()).metrics
+    assert report.lead.score.name == "RMSE"
+    names = [one.normaliser for one in build(photos()).normalised]
+    assert names[2:] == ["box of the file", "diagonal of the box of the file"]
+
+
+def test_every_score_of_the_json_carries_what_it_must() -> None:
+    table = to_json(build(photos()))
+    json.dumps(table, allow_nan=False)
+    for one in table["normalised"]:
+        scores = [one["nme_macro"], one["nme_micro"], *one["auc"], *one["failure_rate"], *one["pck"]]
+        assert [score["threshold"] for score in scores] == [None, None, *[0.05, 0.08, 0.10] * 3]
+        for score in scores:
+            assert score["normaliser"] == one["normaliser"]
+            assert score["unit"] == ("1" if score["name"] == "AUC" else "%")
+            assert score["pooling"].endswith("out of fold")
+            assert (score["images"], score["left_out"]) == (143, 0)
+        assert one["ced"]["errors"][-1] == 0.10
+        assert one["ced"]["shares"][-1] == pytest.approx(1 - one["failure_rate"][-1]["value"] / 100)
+    assert table["normalised"][0]["between"] == [["p1"], ["p6"]]
+    assert [(score["name"], score["unit"]) for score in table["scores"]] == [("RMSE", "px"), ("MAE", "px")]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["nme", "mae", "diagonal", "left out"])
+def test_68_points_of_photos_fit_every_line(width: int, kind: str) -> None:
+    made = photos(41, 68)
+    if kind == "mae":
+        made = replace(made, metric="mae")
+    if kind == "diagonal":
+        made = replace(made, normaliser="diagonal", boxes=None)
+    if kind == "left out":
+        made.truth[::3, 5] = np.nan
+    shown = text(made, width)
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert "…" not in shown
+    report = build(made)
+    for point in report.points:
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"{point.name} ")]
+        assert figure(point.rmse) in line
+        assert f" {point.labelled} " in line
+    for one in report.normalised:  # a row is one line
+        (line,) = [line for line in shown.splitlines() if re.match(rf"{one.kind} [ (]*(\w+\) )? *[\d.]+ ", line)]
+        assert figure(one.nme_macro.value) in line
+        assert line.split()[-2:] == [str(one.images), str(one.left_out)]
+
+
+def test_photos_are_told_by_their_smallest_and_largest() -> None:
+    made = photos()
+    area = made.sizes.prod(1)
+    small, large = ("{} × {}".format(*made.sizes[row]) for row in (area.argmin(), area.argmax()))
+    assert f"143 photos of {small} to {large} px in 72 groups, frames of 112 × 96 px" in " ".join(
+        text(made, 200).split()
+    )
+    same = replace(made, sizes=np.tile([640, 480], (143, 1)))
+    assert "143 photos of 640 × 480 px in 72 groups, frames of 112 × 96 px" in text(same, 200)
+    assert "143 images of 96 × 92 px in 72 groups" in text(outcome(), 200)
+
+
+def test_order_of_photos_changes_nothing() -> None:
+    made = photos()
+    rows = np.random.default_rng(5).permutation(143)
+    names = ("ids", "truth", "predicted", "spread", "fold", "scheme", "group", "sizes", "boxes", "to_frame")
+    changes: dict[str, Any] = {name: getattr(made, name)[rows] for name in names}
+    assert_close(to_json(build(made)), to_json(build(replace(made, **changes))))
+
+
+def test_a_run_of_an_older_version_has_frames_of_its_images_own_size(tmp_path: Path) -> None:
+    ids = np.array(["a", "b"])
+    run: Any = SimpleNamespace(path=tmp_path, env={"size": [96, 92]})
+    old = load_faces(run, ids)
+    assert np.array_equal(old.to_frame.matrix, identity(2).matrix)
+    assert np.isnan(old.boxes).all()
+    assert old.sizes.tolist() == [[96, 92]] * 2
+    made = photos(29)
+    assert made.boxes is not None
+    write_faces(tmp_path / "faces.parquet", Faces(ids, made.to_frame[:2], made.boxes[:2], made.sizes[:2]))
+    assert np.array_equal(load_faces(run, ids).to_frame.matrix, made.to_frame.matrix[:2])
+    with pytest.raises(DataError, match=r"faces\.parquet: other images than in truth\.parquet"):
+        load_faces(run, ids[::-1])

@@ -40,7 +40,7 @@ def keypoints(recipe: Recipe = RECIPE, count: int = N) -> Keypoints:
     images = np.clip((np.exp(-distance / 8) * [[[[90]], [[150]], [[240]]]]).sum(1, keepdims=True), 0, 255)
     points[generator.random((count, K)) < 0.3] = np.nan
     ids = np.array([str(n) for n in range(count)])
-    arrays = Arrays(ids, images.astype(np.uint8), points, identity(count), SCHEMA)
+    arrays = Arrays(ids, images.astype(np.uint8), points, identity(count), SCHEMA, identity(), (W, H))
     scheme = (np.arange(count) % 2).astype(np.int64)
     return Keypoints(arrays, scheme, 2, recipe, "cpu", "fp32")
 

@@ -23,6 +23,7 @@ from kptool.schema import Schema
 
 SIZE = (97, 53)  # W != H
 IMAGES, POINTS = 7, 3
+SIZES = np.tile(np.array(SIZE), (IMAGES, 1))
 DAY = date(2025, 1, 31)
 
 
@@ -43,7 +44,7 @@ def predictions(points: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None
 
 def good(folder: Path) -> Path:
     path = folder / "good.csv"
-    submit.write(path, lookup(), submit.values(lookup(), predictions(), SIZE))
+    submit.write(path, lookup(), submit.values(lookup(), predictions(), SIZES))
     return path
 
 
@@ -56,7 +57,7 @@ def test_values_inside_are_untouched_and_values_outside_move_to_the_edge() -> No
     points[0, 0] = 0.0, SIZE[1]
     points[1, 1] = SIZE[0], -0.0
     before = points.copy()
-    values = submit.values(table, predictions(points), SIZE)
+    values = submit.values(table, predictions(points), SIZES)
     assert (points == before).all(), "the predictions themselves are never clipped"
     for image, point, axis, value in zip(table.image, table.point, table.axis, values, strict=True):
         raw, upper = points[image, point, axis], SIZE[axis]
@@ -71,7 +72,7 @@ def test_a_value_that_is_no_number_is_named_and_never_filled(bad: float) -> None
     image, point, axis = int(table.image[4]), int(table.point[4]), int(table.axis[4])
     points[image, point, axis] = bad
     with pytest.raises(QualityError, match=rf"image face-{image}: {('eye', 'nose', 'lip')[point]}_{'xy'[axis]}") as e:
-        submit.values(table, predictions(points), SIZE)
+        submit.values(table, predictions(points), SIZES)
     assert e.value.exit_code == 5
     assert "1 of 11" in str(e.value)
 
@@ -80,7 +81,7 @@ def test_a_point_nobody_asks_for_may_be_nan() -> None:
     table = lookup()
     points = np.where(table.asked(IMAGES, POINTS)[..., None], predictions().points, np.nan)
     assert np.isnan(points).any()
-    assert np.isfinite(submit.values(table, predictions(points), SIZE)).all()
+    assert np.isfinite(submit.values(table, predictions(points), SIZES)).all()
 
 
 # --- write ---
@@ -88,7 +89,7 @@ def test_a_point_nobody_asks_for_may_be_nan() -> None:
 
 def test_the_file_holds_the_table_s_rows_in_the_table_s_order(tmp_path: Path) -> None:
     table = lookup()
-    values = submit.values(table, predictions(), SIZE)
+    values = submit.values(table, predictions(), SIZES)
     path = tmp_path / "new" / "folder" / "a.csv"
     submit.write(path, table, values)
     lines = path.read_bytes().decode("ascii").split("\n")
@@ -96,7 +97,7 @@ def test_the_file_holds_the_table_s_rows_in_the_table_s_order(tmp_path: Path) ->
     assert lines[-1] == ""
     assert lines[1:-1] == [f"{row},{value:.4f}" for row, value in zip(table.row_ids, values, strict=True)]
     assert [p.name for p in path.parent.iterdir()] == ["a.csv"], "no temporary file stays"
-    submit.validate(path, table, np.sort(table.row_ids), SIZE)
+    submit.validate(path, table, np.sort(table.row_ids), SIZES)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +176,7 @@ def test_hostile_files_are_refused_by_file_and_line(tmp_path: Path, name: str) -
     harmed = harm(path.read_text())
     path.write_bytes(harmed.encode() if isinstance(harmed, str) else harmed)
     with pytest.raises(DataError, match=f"good.csv{message}") as error:
-        submit.validate(path, lookup(), None, SIZE)
+        submit.validate(path, lookup(), None, SIZES)
     assert error.value.exit_code == 3
     assert "\n" not in str(error.value)
     assert str(error.value).isprintable()
@@ -186,21 +187,21 @@ def test_what_a_spreadsheet_or_pandas_would_write_is_accepted(tmp_path: Path) ->
     path = good(tmp_path)
     head, *rows = path.read_text().splitlines()
     path.write_bytes("\r\n".join([head, *reversed(rows), ""]).encode())
-    submit.validate(path, lookup(), None, SIZE)
+    submit.validate(path, lookup(), None, SIZES)
     ids = lookup().row_ids
     path.write_text(
         "RowId,Location\n" + "".join(f"{i},{v}\n" for i, v in zip(ids, ["0", "1e1", "5."] * 4, strict=False))
     )
-    submit.validate(path, lookup(), ids, SIZE)
+    submit.validate(path, lookup(), ids, SIZES)
 
 
 def test_a_sample_that_asks_for_other_rows_is_named(tmp_path: Path) -> None:
     path, ids = good(tmp_path), lookup().row_ids
     more: Ints = np.append(ids, 1000)
     with pytest.raises(DataError, match="RowId 1000 is in the sample and not in the lookup table"):
-        submit.validate(path, lookup(), more, SIZE)
+        submit.validate(path, lookup(), more, SIZES)
     with pytest.raises(DataError, match=f"RowId {ids[3]} is in the lookup table and not in the sample"):
-        submit.validate(path, lookup(), np.delete(ids, 3), SIZE)
+        submit.validate(path, lookup(), np.delete(ids, 3), SIZES)
 
 
 def test_no_file_a_folder_and_a_pipe_are_refused_at_once(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_no_file_a_folder_and_a_pipe_are_refused_at_once(tmp_path: Path) -> None
         paths.append(tmp_path / "pipe.csv")
     for path in paths:
         with pytest.raises(DataError, match="no such file"):
-            submit.validate(path, lookup(), None, SIZE)
+            submit.validate(path, lookup(), None, SIZES)
 
 
 def test_a_huge_wrong_file_is_left_at_its_first_fault(tmp_path: Path) -> None:
@@ -219,15 +220,15 @@ def test_a_huge_wrong_file_is_left_at_its_first_fault(tmp_path: Path) -> None:
         file.write(good(tmp_path).read_bytes())
         file.truncate(2**30)  # 1 GiB of NUL
     with pytest.raises(DataError, match=r"huge.csv:13: the line is longer"):
-        submit.validate(path, lookup(), None, SIZE)
+        submit.validate(path, lookup(), None, SIZES)
 
 
 # --- provenance ---
 
 
 def record(csv: Path, **changes: float | None) -> records.Provenance:
-    scores = {"rmse_oof": 1.5, "rmse_test_mix": None, "fold_1": 1.25} | changes
-    fold_1 = scores.pop("fold_1")
+    scores = {"rmse_oof": 1.5, "rmse_test_mix": None, "fold_1": 1.25, "score": 4.5} | changes
+    fold_1, score = scores.pop("fold_1"), scores.pop("score")
     assert fold_1 is not None
     return records.provenance(
         csv,
@@ -235,10 +236,13 @@ def record(csv: Path, **changes: float | None) -> records.Provenance:
         Recipe(name="mine", seed=3),
         competition="test",
         run="run-1",
+        form="lookup",
         data_digest="d1",
         folds_used=[0, 1],
         views=["plain", "mirror"],
         fold_scores=[records.FoldScore(0, 1.75), records.FoldScore(1, fold_1)],
+        score=records.Score("NME (box)", "%", score),
+        mean_shape=[records.Guess("face-3", "face-3.jpg: truncated")],
         today=DAY,
         **scores,
     )
@@ -257,12 +261,14 @@ def test_provenance_stands_beside_the_file_and_says_where_it_comes_from(tmp_path
     assert (table["data_digest"], table["lookup_digest"]) == ("d1", "table")
     assert table["fold_scores"] == [{"fold": 0, "rmse": 1.75}, {"fold": 1, "rmse": 1.25}]
     assert (table["rmse_oof"], table["rmse_test_mix"]) == (1.5, None)
-    assert table["recipe_name"] == "mine"
+    assert table["score"] == {"name": "NME (box)", "unit": "%", "value": 4.5}
+    assert table["mean_shape"] == [{"image": "face-3", "why": "face-3.jpg: truncated"}]
+    assert (table["recipe_name"], table["form"]) == ("mine", "lookup")
     again = Recipe.model_validate(table["recipe"])
     assert (again, again.digest) == (Recipe(name="mine", seed=3), table["recipe_digest"])
 
 
-@pytest.mark.parametrize("field", ["rmse_oof", "rmse_test_mix", "fold_1"])
+@pytest.mark.parametrize("field", ["rmse_oof", "rmse_test_mix", "fold_1", "score"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_score_that_is_no_number_is_refused(tmp_path: Path, field: str, bad: float) -> None:
     with pytest.raises(QualityError, match=r"run run-1: the .* is (nan|inf)"):
@@ -274,6 +280,8 @@ def test_the_readme_of_the_folder_shows_the_fields() -> None:
     shown = json.loads(readme.read_text().split("```json")[1].split("```")[0])
     assert list(shown) == [field.name for field in fields(records.Provenance)]
     assert list(shown["fold_scores"][0]) == [field.name for field in fields(records.FoldScore)]
+    assert list(shown["score"]) == [field.name for field in fields(records.Score)]
+    assert list(shown["mean_shape"][0]) == [field.name for field in fields(records.Guess)]
 
 
 # --- names ---
@@ -336,9 +344,10 @@ def test_the_real_tables(tmp_path: Path) -> None:
     axis = np.array([name.strip().endswith("_y") for name in asked["FeatureName"]], dtype=np.int64)
     ids, image = asked["RowId"].to_numpy(np.int64), asked["ImageId"].to_numpy(np.int64) - 1
     table = Lookup(ids, image, np.zeros_like(ids), axis, "real")
+    sizes = np.full((1783, 2), 96)
     assert len(sample) == len(table.row_ids) == 27124
     submit.write(tmp_path / "a.csv", table, np.linspace(0, 96, 27124))
-    submit.validate(tmp_path / "a.csv", table, sample, (96, 96))
-    submit.validate(Path(folder) / "SampleSubmission.csv", table, sample, (96, 96))
+    submit.validate(tmp_path / "a.csv", table, sample, sizes)
+    submit.validate(Path(folder) / "SampleSubmission.csv", table, sample, sizes)
     with pytest.raises(KptoolError, match=r"IdLookupTable.csv:1: the header"):
-        submit.validate(Path(folder) / "IdLookupTable.csv", table, sample, (96, 96))
+        submit.validate(Path(folder) / "IdLookupTable.csv", table, sample, sizes)

@@ -35,7 +35,7 @@ def test_an_oracle_comes_back(options: PredictOptions) -> None:
             seen, spread = seen[:, list(SCHEMA.mirror)], spread[:, list(SCHEMA.mirror)]
         return seen, spread
 
-    points, spread = predict_frame(oracle, images, np.zeros(N, np.int64), views, SCHEMA, batch_size=3)
+    points, spread = predict_frame(oracle, images, np.zeros(N, np.int64), views, SCHEMA, (W, H), batch_size=3)
     assert np.abs(points - truth).max() < 1e-6
     assert np.abs(spread - np.arange(1.0, K + 1)).max() < 1e-6
 

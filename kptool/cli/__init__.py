@@ -10,6 +10,8 @@ import typer
 from kptool import __version__
 from kptool.cli.catalogue import list_competitions, show
 from kptool.cli.cv import cv
+from kptool.cli.data import data_app
+from kptool.cli.predict import predict
 from kptool.cli.report import report
 from kptool.cli.submit import submit
 from kptool.errors import KptoolError, UsageError
@@ -45,6 +47,8 @@ def _root(
 app.command("cv", short_help="Train every fold, report the out-of-fold errors.")(cv)
 app.command("report", short_help="Report a run's errors, point by point.")(report)
 app.command("submit", short_help="Write a run's submission.")(submit)
+app.command("predict", short_help="Find the points in your own photos.")(predict)
+app.add_typer(data_app, name="data", short_help="Check and convert annotation files.")
 app.command("list", short_help="List the competitions and their recipes.")(list_competitions)
 app.command("show", short_help="Show every setting of a recipe.")(show)
 

@@ -34,6 +34,12 @@ def cv(
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Start a timm backbone from a .safetensors file.")
     ] = None,
+    on_bad: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT", help="Pictures that cannot be used: fail or skip. Short for --set data.on_bad=WHAT."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Folds side by side; default: one a core, one on a GPU.")
@@ -50,7 +56,7 @@ def cv(
 
     if resume is None and competition is None:
         raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
-    changes = _changes(settings, epochs, seed, pretrained, weights)
+    changes = _changes(settings, epochs, seed, pretrained, weights, on_bad)
     if competition is not None:  # before torch is loaded, so that a slip of the pen is answered at once
         read_recipe(find(competition), recipe, changes)
 
@@ -65,13 +71,20 @@ def cv(
 
 
 def _changes(
-    settings: list[str] | None, epochs: int | None, seed: int | None, pretrained: bool, weights: Path | None
+    settings: list[str] | None,
+    epochs: int | None,
+    seed: int | None,
+    pretrained: bool,
+    weights: Path | None,
+    on_bad: str | None,
 ) -> list[str]:
     out = list(settings or [])
     if epochs is not None:
         out.append(f"train.epochs={epochs}")
     if seed is not None:
         out.append(f"seed={seed}")
+    if on_bad is not None:
+        out.append(f"data.on_bad={json.dumps(on_bad)}")
     if pretrained:
         out.append("model.pretrained=true")
     if weights is not None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from kptool.cli.live import Live
+from kptool.cli.terminal import counting
 from kptool.competitions import Found, find, read_recipe
 from kptool.config import Recipe, apply_set, parse
 from kptool.device import pick_device, pick_workers
@@ -55,12 +56,12 @@ def begin(console: Console, wish: Wish) -> Sitting:
     old = unfinished(wish.runs, found, recipe)
     if old is not None and _wants_old(console, old):
         return resume_run(console, wish, old.path)
-    with console.status("reading and checking the data"):
-        intake = take_in(found, recipe, wish.data)
+    with counting(console, "reading and checking the data") as tick:
+        intake = take_in(found, recipe, wish.data, tick=tick)
     _say_what_came_in(console, found, recipe, intake)
     env = {"data": str(wish.data.resolve()) if wish.data else None, "device": device, "folds": wanted}
-    with console.status("preparing pixels, timing this machine"):
-        run = cross_validate.begin(wish.runs, found, recipe, intake, env)
+    with counting(console, "preparing pixels, timing this machine") as tick:
+        run = cross_validate.begin(wish.runs, found, recipe, intake, env, tick)
     return Sitting(run, intake)
 
 
@@ -80,8 +81,8 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
         wanted = wanted_folds(wish.folds, run.recipe.folds.count)
         write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
     data = wish.data or (Path(env["data"]) if env["data"] else None)
-    with console.status("reading and checking the data"):
-        intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet")
+    with counting(console, "reading and checking the data") as tick:
+        intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet", tick)
     return Sitting(run, intake)
 
 

@@ -1,4 +1,4 @@
-"""`kptool submit`: predict the test set with every fold and view, write the CSV, check it, say how to send it."""
+"""`kptool submit`: predict the test set with every fold and view, write and check it, say how to send it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,22 @@ def submit(
         typer.Option(metavar="PATH", help="Folder or zip with the test files; default: where the run's data was."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where submissions are kept.")] = Path("submissions"),
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORM",
+            help="lookup, long, wide, dlib or coco; may be repeated; default: the competition's own.",
+            show_default=False,
+        ),
+    ] = None,
+    on_bad: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="Pictures that cannot be used: fail, or skip = the mean shape answers."),
+    ] = "fail",
     message: Annotated[str, typer.Option(metavar="TEXT", help="The note that goes with the upload.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the provenance as JSON, of several forms as a list.")
+    ] = False,
 ) -> None:
     """Write a run's submission: all folds averaged, mirrored and shifted views, each row in the scheme it asks for.
 
@@ -27,30 +41,37 @@ def submit(
     opened = open_run(run)  # before anything heavy is loaded
     out.mkdir(parents=True, exist_ok=True)  # nor is it time to learn after predicting that it cannot be made
 
+    from dataclasses import replace
+
     from rich.markup import escape
 
-    from kptool.cli.answer import answer, record, write_checked
-    from kptool.cli.terminal import make_console
-    from kptool.intake import read_test
-    from kptool.provenance import write_provenance
-    from kptool.submit import kaggle_line
+    from kptool.cli.answer import answer, write_all
+    from kptool.cli.terminal import counting, make_console
+    from kptool.intake import find_bad, read_test
+    from kptool.predict import crop_of
+    from kptool.submit import choose, kaggle_line
+    from kptool.submit.coco import ids_of
 
+    competition = opened.found.competition
+    forms = choose(form or [], competition.form)
     console = make_console(stderr=as_json)
     known = opened.env["data"]
-    with console.status("reading the test files"):
-        test = read_test(opened.found, data or (Path(known) if known else None))
-    predictions = answer(console, opened, test)
-    csv = write_checked(opened, test, predictions, out)
-    provenance = record(opened, test, csv)
-    beside = write_provenance(csv, provenance)
+    folder = data or (Path(known) if known else None)
+    with counting(console, "reading the test files") as tick:
+        test = read_test(opened.found, folder)
+        test = find_bad(test, crop_of(opened, test.dataset), opened.recipe.model.channels, tick)
+    ids = ids_of(competition, test.dataset, folder)
+    answers = replace(answer(console, opened, test, on_bad), image_ids=ids)
+    done = write_all(opened, answers, forms, out)
     if as_json:
-        typer.echo(beside.read_text(encoding="utf-8"), nl=False)
+        texts = [beside.read_text(encoding="utf-8") for _, beside, _ in done]
+        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]\n", nl=False)
         return
-    console.print(f"{escape(str(csv))}: {len(test.lookup.row_ids)} rows, checked", soft_wrap=True)
-    console.print(f"{escape(str(beside))}: where they come from", soft_wrap=True)
-    if opened.found.competition.kaggle:
-        score = provenance.rmse_test_mix or provenance.rmse_oof
-        told = "" if score is None else f", out-of-fold {score:.3f} px"
-        note = message or f"{opened.path.name} {opened.recipe.digest}{told}"
-        line = kaggle_line(opened.found.competition.kaggle, csv, note)
-        console.print(f"\nnext: {escape(line)}", soft_wrap=True)
+    for path, beside, told in done:
+        console.print(f"{escape(str(path))}: {told.rows} values, checked", soft_wrap=True)
+        console.print(f"{escape(str(beside))}: where they come from", soft_wrap=True)
+    sent = [(path, told) for path, _, told in done if told.form == competition.form and path.suffix == ".csv"]
+    if competition.kaggle and sent:
+        path, told = sent[0]
+        note = message or f"{opened.path.name} {opened.recipe.digest}, out-of-fold {told.score}"
+        console.print(f"\nnext: {escape(kaggle_line(competition.kaggle, path, note))}", soft_wrap=True)

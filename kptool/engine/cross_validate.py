@@ -13,7 +13,8 @@ import torch
 
 from kptool.competitions import Found
 from kptool.config import Recipe
-from kptool.dataset import Ints, Names
+from kptool.crop import crop_maps, model_size
+from kptool.dataset import Dataset, Ints, Names
 from kptool.device import pick_precision, pick_workers, settle_process
 from kptool.engine import checkpoint
 from kptool.engine.fit import Watch, train_step
@@ -24,18 +25,21 @@ from kptool.errors import DataError, UsageError
 from kptool.files import file_digest
 from kptool.folds import check_leak, save
 from kptool.intake import Intake
-from kptool.pixels import open_arrays, prepare
-from kptool.predictions import join, read_predictions, write_points, write_predictions
+from kptool.pixels import Tick, open_arrays, prepare, refuse_faults
+from kptool.predictions import Faces, join, read_predictions, write_faces, write_points, write_predictions
 from kptool.runs import Run, add_seconds, create, lock
 from kptool.schema import Schema
 from kptool.tasks.contract import Task
 from kptool.tasks.keypoints import Keypoints
 
 
-def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[str, Any]) -> Run:
+def begin(
+    root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[str, Any], tick: Tick | None = None
+) -> Run:
     """Make the run's folder and everything in it that training needs.
 
     Args:
+        tick: called as photos are decoded and cropped.
         env: what the command line decided: "data", "device", "folds".
     """
     schemes = [
@@ -48,12 +52,12 @@ def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[st
     ]
     env |= {
         "data_digest": intake.dataset.digest,
-        "size": intake.dataset.size,
+        "size": model_size(intake.dataset, recipe.crop),
         "schemes": schemes,
         "test_mix": intake.test_mix,
         "weights_digest": weights_digest(recipe),
     }
-    frames = prepare(intake.dataset)
+    frames = frames_of(intake.dataset, recipe, tick)
     build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
     env["precision"] = choose_precision(build, recipe, env["device"])
     if recipe.train.precision != "auto" or env["device"] != "cpu":
@@ -61,8 +65,22 @@ def begin(root: Path, found: Found, recipe: Recipe, intake: Intake, env: dict[st
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
     write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)
+    write_faces(run.path / "faces.parquet", faces_of(intake.dataset, recipe))
     save(intake.folds, intake.dataset.ids, intake.scheme, run.path / "folds.parquet")
     return run
+
+
+def frames_of(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> Path:
+    """The folder of a dataset's frames; raises DataError for the first image that cannot be used."""
+    prepared = prepare(dataset, recipe.crop, recipe.model.channels, tick)
+    refuse_faults(prepared.faults)
+    return prepared.folder
+
+
+def faces_of(dataset: Dataset, recipe: Recipe) -> Faces:
+    """Where each face lies, and the map from its picture to the model's frame."""
+    boxes = np.full((len(dataset), 4), np.nan) if dataset.boxes is None else dataset.boxes
+    return Faces(dataset.ids, crop_maps(dataset, recipe.crop), boxes, np.array(dataset.sizes))
 
 
 def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) -> None:
@@ -78,7 +96,7 @@ def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) ->
         jobs = {k: _job(run, intake, k, device, precision) for k in run.wanted if k not in run.finished}
         left = {k: run.recipe.train.epochs - epochs_done(job.out) for k, job in jobs.items()}
         if jobs:
-            frames = prepare(intake.dataset)
+            frames = frames_of(intake.dataset, run.recipe)
             schema, schemes = intake.dataset.schema, len(intake.schemes)
             build = partial(make_task, frames, schema, intake.scheme, schemes, run.recipe, device, precision)
             try:

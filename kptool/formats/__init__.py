@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from kptool.config import Competition
 from kptool.dataset import Dataset, Ints, Lookup
-from kptool.errors import UsageError, did_you_mean
 from kptool.schema import Schema
-
-NAMES = ("drawn-faces", "kaggle-faces")
 
 
 class Format(NamedTuple):
@@ -29,18 +28,22 @@ class Format(NamedTuple):
     read_sample: Callable[[Path | None], Ints | None]
 
 
-def get(name: str) -> Format:
-    """The format of that name; its module is imported here, not before.
-
-    Raises:
-        UsageError: no such format, with the closest name.
-    """
-    if name == "kaggle-faces":
+def get(competition: Competition) -> Format:
+    """The reader of a competition's files; its module is imported here, not before."""
+    if competition.format == "kaggle-faces":
         from kptool.formats import kaggle_faces as kaggle
 
         return Format(kaggle.read_train, kaggle.read_test, kaggle.read_lookup, kaggle.read_sample)
-    if name == "drawn-faces":
+    if competition.format == "drawn-faces":
         from kptool.formats import drawn_faces as drawn
 
         return Format(drawn.read_train, drawn.read_test, drawn.read_lookup, drawn.read_sample)
-    raise UsageError(f"no format is called '{name}'", did_you_mean(name, NAMES))
+    from kptool.formats import annotated
+    from kptool.formats.whole import whole_lookup
+
+    return Format(
+        partial(annotated.read_train, competition),
+        partial(annotated.read_test, competition),
+        lambda _, test: whole_lookup(test),
+        lambda _: None,
+    )

@@ -20,13 +20,13 @@ def apply_outside(dataset: Dataset, policy: Literal["keep", "mask", "fail"]) -> 
     Raises:
         DataError: policy "fail" and there is such a point; names the first and counts the rest.
     """
-    size = np.array(dataset.size, dtype=np.float64)
+    size = dataset.sizes.astype(np.float64)[:, None]
     # NaN compares false on both sides, so an unlabelled point is never outside.
     outside: Mask = np.any((dataset.points < -size) | (dataset.points >= 2 * size), axis=-1)
     lines = []
     for n, k in np.argwhere(outside):
         x, y = dataset.points[n, k]
-        at = f"({x:.1f}, {y:.1f}) in a {dataset.size[0]}x{dataset.size[1]} image"
+        at = f"({x:.1f}, {y:.1f}) in a {dataset.sizes[n, 0]}x{dataset.sizes[n, 1]} image"
         lines.append(f"training row {dataset.ids[n]}: {dataset.schema.points[k]} at {at}")
     if not lines or policy == "keep":
         return dataset, lines

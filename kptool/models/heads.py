@@ -100,7 +100,9 @@ class Regression(Head):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Normalised coordinates (B, S, K, 2)."""
         pooled = features if features.ndim == 2 else self.pool(features).flatten(1)
-        return cast(torch.Tensor, self.linear(pooled)).view(-1, self.schemes, self.points, 2)
+        # autocast would round coordinates to bf16: a tenth of a pixel at x = 160.
+        with torch.autocast(pooled.device.type, enabled=False):
+            return cast(torch.Tensor, self.linear(pooled.float())).view(-1, self.schemes, self.points, 2)
 
     def decode(self, raw: torch.Tensor, scheme: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Points in px; this head has no spread."""

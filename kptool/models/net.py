@@ -12,10 +12,14 @@ from kptool.config import ModelOptions
 from kptool.errors import UsageError
 from kptool.models.heads import Head, Regression, SoftArgmax
 from kptool.models.kptiny import Kptiny
+from kptool.models.layers import make_layers
 from kptool.models.timm_backbone import make_timm
 
 # Rec. 601 luma, what OpenCV's and Pillow's grey conversions use.
 LUMA = (0.299, 0.587, 0.114)
+
+# Mean and standard deviation that our own networks take the pixels for, as fractions of white.
+GREY = 0.47, 0.25
 
 
 # The optimiser moves a parameter by about its learning rate a step; a shift of a pixel must be in reach of a short run.
@@ -66,8 +70,15 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
         size: (W, H) of the model's frame.
 
     Raises:
-        UsageError: an unknown backbone, or weights that do not fit.
+        UsageError: an unknown backbone or layer, a head that does not fit it, or weights that do not.
     """
+    if options.backbone == "layers":
+        return _build_layers(options, points, schemes, size)
+    if options.layers:
+        raise UsageError(
+            f"model.layers is given, but model.backbone is '{options.backbone}'",
+            "set model.backbone to layers, or leave model.layers out",
+        )
     if options.backbone == "kptiny":
         return _build_kptiny(options, points, schemes, size)
     maps = options.head == "soft-argmax"
@@ -81,8 +92,7 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
 
 
 def _build_kptiny(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
-    if options.pretrained or options.weights:
-        raise UsageError("kptiny has no pretrained weights", "name a timm backbone with --set model.backbone=resnet18")
+    _refuse_weights(options)
     if min(size) < Kptiny.smallest:
         raise UsageError(
             f"kptiny needs images of at least {Kptiny.smallest} px, these are {size[0]}x{size[1]}", "resize"
@@ -93,5 +103,33 @@ def _build_kptiny(options: ModelOptions, points: int, schemes: int, size: tuple[
         head = Regression(backbone.features, points, schemes, size)
     else:
         head = SoftArgmax(backbone.features, points, schemes, size, backbone.cells(size))
-    grey = [0.47] * options.channels, [0.25] * options.channels
-    return Net(backbone, head, *grey)
+    return _on_grey(options, backbone, head)
+
+
+def _build_layers(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
+    """A flat end goes to regression; maps to soft-argmax, or averaged over the image to regression."""
+    _refuse_weights(options)
+    backbone, (features, cells) = make_layers(options.layers, options.channels, size)
+    head: Head
+    if cells and options.head != "regression":
+        head = SoftArgmax(features, points, schemes, size, cells)
+    elif options.head == "soft-argmax":
+        raise UsageError(
+            "model.head is soft-argmax, which needs maps, but model.layers end in dense or flatten",
+            "leave those out, or set model.head to regression",
+        )
+    else:
+        head = Regression(features, points, schemes, size)
+    return _on_grey(options, backbone, head)
+
+
+def _refuse_weights(options: ModelOptions) -> None:
+    if options.pretrained or options.weights:
+        raise UsageError(
+            f"{options.backbone} has no pretrained weights", "name a timm backbone with --set model.backbone=resnet18"
+        )
+
+
+def _on_grey(options: ModelOptions, backbone: nn.Module, head: Head) -> Net:
+    mean, std = GREY
+    return Net(backbone, head, [mean] * options.channels, [std] * options.channels)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kptool.dataset import Names
 from kptool.engine.history import read_history
 from kptool.errors import DataError
 from kptool.folds import load as load_folds
-from kptool.predictions import join, read_points, read_predictions
+from kptool.geometry import identity
+from kptool.metrics import has_boxes
+from kptool.predictions import Faces, join, read_faces, read_points, read_predictions
 from kptool.report.outcome import Outcome
 from kptool.runs import Run
 from kptool.schema import Schema
@@ -32,7 +35,7 @@ def load(run: Run) -> Outcome:
     rows, found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished], ids)
     predicted, spread = np.full(truth.shape, np.nan), np.full(truth.shape[:2], np.nan)
     predicted[rows], spread[rows] = found.points, found.spread
-    schemes = read_schemes(env["schemes"], schema)
+    schemes, faces = read_schemes(env["schemes"], schema), load_faces(run, ids)
     return Outcome(
         title=run.found.competition.title,
         run=run.path.name,
@@ -41,6 +44,11 @@ def load(run: Run) -> Outcome:
         data_digest=env["data_digest"],
         schema=schema,
         size=(int(env["size"][0]), int(env["size"][1])),
+        to_frame=faces.to_frame,
+        boxes=faces.boxes if has_boxes(faces.boxes) else None,
+        sizes=faces.sizes,
+        metric=run.found.competition.metric,
+        normaliser=run.found.competition.normaliser,
         ids=ids,
         truth=truth,
         predicted=predicted,
@@ -66,6 +74,22 @@ def read_schemes(saved: list[dict[str, Any]], schema: Schema) -> Schemes:
     for row, one in zip(masks, saved, strict=True):
         row[[schema.index(point) for point in one["points"]]] = True
     return Schemes(masks, tuple(str(one["name"]) for one in saved))
+
+
+def load_faces(run: Run, ids: Names) -> Faces:
+    """The run's faces.parquet; a run of an older version has none, and all its images were of the model's own size.
+
+    Raises:
+        DataError: the file is damaged, or of other images than `ids`.
+    """
+    file = run.path / "faces.parquet"
+    if not file.exists():
+        size = (int(run.env["size"][0]), int(run.env["size"][1]))
+        return Faces(ids, identity(len(ids)), np.full((len(ids), 4), np.nan), np.tile(np.array(size), (len(ids), 1)))
+    faces = read_faces(file)
+    if not np.array_equal(faces.ids, ids):
+        raise DataError(f"{file}: other images than in truth.parquet", "restore the run's own files, or train again")
+    return faces
 
 
 def _seconds(run: Run) -> float | None:

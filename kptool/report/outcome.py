@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kptool.dataset import Ints, Names
-from kptool.geometry import Floats
+from kptool.geometry import Affine, Floats
+from kptool.metrics import Kind
 from kptool.schema import Schema
 from kptool.schemes import Schemes
 
@@ -16,7 +18,13 @@ class Outcome:
 
     Attributes:
         title: the competition's.
-        size: (W, H) of the images in px.
+        size: (W, H) of the frames that the model is shown, in px.
+        to_frame: N maps from the original image's px to the frame's; the identity where nothing is cropped.
+        boxes: (N, 4) left, top, width, height of each face in the original image's px, NaN where a row has none; or
+            None.
+        sizes: (N, 2) W and H of the original images in px.
+        metric: the figure that leads the report.
+        normaliser: what errors are divided by where that is the NME.
         ids: (N,) what each image is called.
         truth: (N, K, 2) labels in the original image's px, NaN where not labelled.
         predicted: (N, K, 2) out-of-fold predictions in the same frame; any value where fold is -1.
@@ -39,6 +47,11 @@ class Outcome:
     data_digest: str
     schema: Schema
     size: tuple[int, int]
+    to_frame: Affine
+    boxes: Floats | None
+    sizes: Ints
+    metric: Literal["rmse", "mae", "nme"]
+    normaliser: Kind
     ids: Names
     truth: Floats
     predicted: Floats
@@ -61,5 +74,8 @@ class Outcome:
         assert self.truth.shape == self.predicted.shape == (n, k, 2), (self.truth.shape, self.predicted.shape)
         assert self.spread.shape == (n, k), self.spread.shape
         assert self.fold.shape == self.scheme.shape == (n,), (self.fold.shape, self.scheme.shape)
+        assert self.to_frame.matrix.shape == (n, 3, 3), self.to_frame.matrix.shape
+        assert self.boxes is None or self.boxes.shape == (n, 4), self.boxes.shape
+        assert self.sizes.shape == (n, 2), self.sizes.shape
         assert self.test_mix is None or len(self.test_mix) == len(self.schemes), self.test_mix
         assert self.keep in ("last", "best"), self.keep

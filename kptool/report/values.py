@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from kptool.report.scores import Lead, Normalised, Score
+
 
 @dataclass(frozen=True)
 class About:
@@ -19,7 +21,8 @@ class About:
     Attributes:
         images: how many the data has, predicted or not.
         groups: how many of them must not be split over folds (duplicates together count once), or None.
-        size: (W, H) of an image in px.
+        size: (W, H) of the frames that the model is shown, in px.
+        sizes: (W, H) of the smallest and of the largest original image, in px.
         seconds: wall time of the training, or None.
     """
 
@@ -31,6 +34,7 @@ class About:
     images: int
     groups: int | None
     size: tuple[int, int]
+    sizes: tuple[tuple[int, int], tuple[int, int]]
     views: str
     keep: str
     device: str
@@ -41,9 +45,13 @@ class About:
 
 @dataclass(frozen=True)
 class Part:
-    """The RMSE of some of the images: pooled over their `values` labelled coordinates."""
+    """The RMSE of some of the images: pooled over their `values` labelled coordinates.
+
+    `lead` is the competition's metric of the same images, in the unit of `Report.lead`.
+    """
 
     rmse: float
+    lead: float
     images: int
     values: int
 
@@ -70,7 +78,8 @@ class Metrics:
         rmse_test_mix_reason: in words, why it is not known; None where it is.
         rmse_fold_mean, rmse_fold_std: of the folds' own RMSEs; the sample standard deviation, of n - 1.
         complete: the images with every point labelled, which is all that many published scores are taken over.
-        spread_ratio: spread of the predictions over that of the labels; near 0 = one answer for all.
+        spread_ratio: spread of the predictions over that of the labels, both in the frame that the model is shown;
+            near 0 = one answer for all.
     """
 
     name: str
@@ -114,24 +123,27 @@ class Point:
 
 @dataclass(frozen=True)
 class Fold:
-    """One held-out fold, scored alone."""
+    """One held-out fold, scored alone: RMSE in px and, in the unit of `Report.lead`, the competition's metric."""
 
     fold: int
     images: int
     values: int
     rmse: float
     baseline: float
+    lead: float
+    lead_baseline: float
 
 
 @dataclass(frozen=True)
 class Face:
-    """One image that went wrong, and the point that went furthest."""
+    """One image that went wrong, and the point that went furthest; `lead` is in the unit of `Report.lead`."""
 
     id: str
     fold: int
     scheme: str
     labelled: int
     rmse: float
+    lead: float
     worst_point: str
     worst_distance: float
 
@@ -141,11 +153,19 @@ class Report:
     """The whole report.
 
     Attributes:
-        worst_share: fraction of all squared error that the faces of `worst` make.
+        lead: the competition's own metric.
+        scores: RMSE and MAE in px.
+        normalised: what the errors are as fractions of each length that can be told.
+        worst: the images of the largest error by the leading metric.
+        worst_share: the fraction that they make of all squared error where the RMSE leads, of all absolute error
+            where the MAE does, and of the sum of all images' errors where the NME does.
         label_shift: px per scheme that the labels sit to the right of the pixels they mean; empty where not known.
     """
 
     about: About
+    lead: Lead
+    scores: tuple[Score, ...]
+    normalised: tuple[Normalised, ...]
     metrics: Metrics
     baseline: Baseline
     points: tuple[Point, ...]
@@ -154,6 +174,11 @@ class Report:
     worst_share: float
     label_shift: dict[str, float]
     warnings: tuple[str, ...]
+
+    @property
+    def own(self) -> Normalised | None:
+        """The errors over the competition's own normaliser, where any image tells it."""
+        return next((one for one in self.normalised if one.kind == self.lead.kind), None)
 
 
 def to_json(report: Report) -> dict[str, Any]:

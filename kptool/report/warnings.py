@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from kptool.geometry import Floats
 from kptool.report.values import Report
+from kptool.report.words import amount
 
 COLLAPSED = 0.5  # spread of the predictions over that of the labels; below, under a quarter of the variance is left
-LAGGING = 1.25  # a fold's RMSE over the median fold's
+LAGGING = 1.25  # a fold's score over the median fold's
 ENOUGH = 20  # labels a single point needs before its spread says anything
 
 _REMEDY = (
@@ -22,9 +24,10 @@ _REMEDY = (
 def spread_ratio(predicted: Floats, truth: Floats) -> float:
     """Standard deviation of the predictions over that of the labels, both over images and pooled over coordinates.
 
-    Each coordinate counts the images where it is labelled, so both spreads are over the same places. A model that
-    answers one mean face has 0, a perfect one 1; the best of uncertain guesses lies between. NaN where the labels of
-    (N, K, 2) do not vary.
+    Give both in the frame that the model is shown: a face's place in its photo is told by its box, not found. Each
+    coordinate counts the images where it is labelled, so both spreads are over the same places. A model that answers
+    one mean face has 0, a perfect one 1; the best of uncertain guesses lies between. NaN where the labels of (N, K, 2)
+    do not vary.
     """
     guess, label = _variance(np.where(np.isfinite(truth), predicted, np.nan)), _variance(truth)
     return float(np.sqrt(guess / label)) if label > 0 else float("nan")
@@ -38,7 +41,7 @@ def _variance(points: Floats) -> float:
 
 def warn(report: Report) -> tuple[str, ...]:
     """What a reader must know before believing the score, the gravest first; one sentence or two each."""
-    checks = (_collapse, _useless, _lagging, _partial, _optimistic)
+    checks = (_collapse, _unknown, _useless, _lagging, _partial, _optimistic)
     return tuple(sentence for check in checks for sentence in check(report))
 
 
@@ -59,32 +62,43 @@ def _collapse(report: Report) -> Iterable[str]:
         )
 
 
-def _useless(report: Report) -> Iterable[str]:
-    score, base = report.metrics, report.baseline
-    if score.rmse >= base.rmse:
+def _unknown(report: Report) -> Iterable[str]:
+    score = report.lead.score
+    if score.normaliser and not score.images:
         yield (
-            f"No better than the mean shape: {score.rmse:.3f} px against {base.rmse:.3f} px for answering every image "
-            "with the average of the other folds. The model has learned nothing that counts."
+            f"The {score.name} is not known: no image predicted has the {score.normaliser} to divide by. Name its "
+            "points in competition.toml (scale_pair, pupils), or choose another normaliser."
+        )
+
+
+def _useless(report: Report) -> Iterable[str]:
+    score, unit = report.lead.score, report.lead.score.unit
+    if score.value >= score.mean_shape:
+        yield (
+            f"No better than the mean shape: {amount(score.value, unit)} against {amount(score.mean_shape, unit)} for "
+            "answering every image with the average of the other folds. The model has learned nothing that counts."
         )
         return
-    for name, part in score.by_scheme.items():
-        if part.rmse >= base.by_scheme[name].rmse:
+    for name, part in report.metrics.by_scheme.items():
+        base = report.baseline.by_scheme[name].lead
+        if part.lead >= base:
             yield (
-                f"No better than the mean shape on the images of {name}: {part.rmse:.3f} px against "
-                f"{base.by_scheme[name].rmse:.3f} px."
+                f"No better than the mean shape on the images of {name}: {amount(part.lead, unit)} against "
+                f"{amount(base, unit)}."
             )
 
 
 def _lagging(report: Report) -> Iterable[str]:
-    scores = [fold.rmse for fold in report.folds if fold.values]
+    scores, unit = [fold.lead for fold in report.folds if not math.isnan(fold.lead)], report.lead.score.unit
     if len(scores) < 3:  # with two, neither is the odd one
         return
     median = float(np.median(scores))
     for fold in report.folds:
-        if fold.rmse > LAGGING * median > 0:
+        if fold.lead > LAGGING * median > 0:
             yield (
-                f"Fold {fold.fold} is much worse than the others: {fold.rmse:.3f} px, {fold.rmse / median:.1f} times "
-                f"the median fold's {median:.3f} px. Look at its history.csv and its faces before trusting the mean."
+                f"Fold {fold.fold} is much worse than the others: {amount(fold.lead, unit)}, "
+                f"{fold.lead / median:.1f} times the median fold's {amount(median, unit)}. Look at its history.csv and "
+                "its faces before trusting the mean."
             )
 
 

@@ -61,13 +61,13 @@ class Keypoints:
         """The masked loss of a batch under fresh augmentation, in px of the model's frame."""
         net, train = cast(Net, model), self.recipe.train
         size, schema = self.arrays.size, self.arrays.schema
-        numbers = sample(generator, len(rows), size, self.recipe.augment)
+        numbers = sample(generator, len(rows), size, self.recipe.augment).after(self.arrays.to_model)
         if self.resident is None:
             images = apply_images(self.arrays.images[rows], numbers, size)
         else:
             images = apply_tensor(self.resident[torch.from_numpy(rows).to(self.device)], numbers, size)
         scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
-        points = apply_points(self.arrays.points_frame[rows], numbers, schema)
+        points = apply_points(self.trainable(rows), numbers, schema)
         wanted = torch.from_numpy(points).float().to(self.device)
         if self.recipe.augment.mirror > 0:
             turn = torch.from_numpy(numbers.to_model.matrix[:, :2, :2]).float().to(self.device)
@@ -75,14 +75,24 @@ class Keypoints:
             wanted = wanted - (net.label_shift(scheme)[:, None] * turn).sum(-1)[:, None]
         return net.head.loss(net(images), wanted, scheme, train.loss, train.loss_scale)
 
+    def trainable(self, rows: Ints) -> Floats:
+        """Labels (n, K, 2) in the frame, without those outside it where the recipe masks them."""
+        points = self.arrays.points_frame[rows]
+        if self.recipe.crop.outside == "keep":
+            return points
+        frame = np.array(self.arrays.images.shape[:1:-1])
+        inside = ((points >= -0.5) & (points <= frame - 0.5)).all(-1, keepdims=True)
+        return np.where(inside, points, np.nan)
+
     def score(self, model: nn.Module, rows: Ints) -> float:
         """RMSE in original px over the labelled coordinates of `rows`, plain view."""
         points, _ = self.answer(cast(Net, model), rows, [identity()])
         return rmse(residuals(points, self.truth(rows)))
 
     def baseline(self, training: Ints, rows: Ints) -> float:
-        """RMSE of the training rows' mean shape, in original px."""
-        return rmse(mean_shape(self.truth(training)) - self.truth(rows))
+        """RMSE of the training rows' mean shape in the frame, in original px."""
+        shape = mean_shape(self.arrays.points_frame[training])
+        return rmse(self.arrays.to_frame[rows].inverse()(shape) - self.truth(rows))
 
     def truth(self, rows: Ints) -> Floats:
         """Labels (n, K, 2) in original px."""
@@ -103,9 +113,12 @@ class Keypoints:
         return {"label_shift": [round(float(v), 4) for v in shifts.cpu()]}
 
     def answer(self, net: Net, rows: Ints, views: Sequence[Affine]) -> tuple[Floats, Floats]:
-        """Points (n, K, 2) and spread (n, K) of `rows` over `views`, in original px."""
+        """Points (n, K, 2) and spread (n, K) of `rows` over `views` of the model's frame, in original px."""
         forward, scheme = network(net, self.device, self.precision), self.scheme[rows]
-        points, spread = predict_frame(forward, self.arrays.images[rows], scheme, views, self.arrays.schema)
+        arrays = self.arrays
+        points, spread = predict_frame(forward, arrays.images[rows], scheme, views, arrays.schema, arrays.size)
         with torch.inference_mode():
             habit = net.label_shift(torch.from_numpy(scheme).to(self.device)).cpu().double().numpy()
-        return self.arrays.to_frame[rows].inverse()(points + habit[:, None]), spread
+        to_original = arrays.to_frame[rows].then(arrays.to_model).inverse()
+        scale = np.sqrt(np.abs(np.linalg.det(to_original.matrix[:, :2, :2])))
+        return to_original(points + habit[:, None]), spread * scale[:, None]

@@ -21,9 +21,9 @@ ROUNDS = 2
 
 OURS = """
 from kptool.competitions import find
-from kptool.formats import get
+from kptool.formats.kaggle_faces import read_train
 schema = find("facial-keypoints-detection").competition.schema_of_points
-images = get("kaggle-faces").read_train(Path(folder), schema).images
+images = read_train(Path(folder), schema).images
 """
 
 # As in the competition's tutorials.

@@ -19,7 +19,7 @@ import torch
 from processes import side_by_side, two_cores
 
 from kptool.competitions import find, read_recipe
-from kptool.config import Recipe
+from kptool.config import CropOptions, Recipe
 from kptool.device import settle_process
 from kptool.engine.cross_validate import choose_precision, make_task
 from kptool.engine.fit import fit
@@ -124,7 +124,13 @@ def report(threads: int, results: list[Result]) -> None:
 @pytest.mark.bench
 def test_time_to_score(fkd: Path, tmp_path: Path) -> None:
     intake = take_in(FOUND, recipe_of(1), fkd)
-    build = partial(keypoints, prepare(intake.dataset), intake.dataset.schema, intake.scheme, len(intake.schemes))
+    build = partial(
+        keypoints,
+        prepare(intake.dataset, CropOptions(), 1).folder,
+        intake.dataset.schema,
+        intake.scheme,
+        len(intake.schemes),
+    )
     with two_cores():
         for threads in THREADS:
             [results] = side_by_side([partial(train_all, build, intake.folds, tmp_path, threads)])

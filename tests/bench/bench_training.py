@@ -22,13 +22,15 @@ from ordinary import train as train_ordinary
 from processes import Meeting, meet, rate, side_by_side, two_cores
 
 from kptool.competitions import find, read_recipe
+from kptool.config import CropOptions
 from kptool.dataset import Dataset
 from kptool.device import settle_process
 from kptool.engine import cross_validate
 from kptool.engine.fit import steps_per_epoch, train_step
 from kptool.engine.optim import set_rates
 from kptool.engine.state import Job, start
-from kptool.formats import get
+from kptool.formats.drawn_faces import read_train as read_drawn
+from kptool.formats.kaggle_faces import read_train
 from kptool.models.net import Net
 from kptool.pixels import open_arrays, prepare
 from kptool.tasks.keypoints import Keypoints
@@ -141,8 +143,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = os.environ.get("KPTOOL_DATA_FKD")
     csv = Path(folder) / "training.csv" if folder else tmp_path_factory.mktemp("drawn") / "training.csv"
     if not folder:
-        write_csv(csv, get("drawn-faces").read_train(None, SCHEMA))
-    return Files(csv, prepare(get("kaggle-faces").read_train(csv.parent, SCHEMA)))
+        write_csv(csv, read_drawn(None, SCHEMA))
+    return Files(csv, prepare(read_train(csv.parent, SCHEMA), CropOptions(), 1).folder)
 
 
 def write_csv(path: Path, dataset: Dataset) -> None:

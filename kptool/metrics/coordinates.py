@@ -1,4 +1,4 @@
-"""How far predicted points are from labelled ones: plain numpy, and NaN truth adds nothing.
+"""RMSE, MAE and distances in px, and the mean shape that every score is held against.
 
 Two kinds of figure, which must not be mixed up. RMSE and MAE run over coordinates, x and y apart, as Kaggle scores
 them. A distance is the Euclidean one between two points. With equal errors either way, rms distance = sqrt(2) x RMSE.
