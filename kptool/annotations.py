@@ -164,7 +164,7 @@ def _losses(a: Annotations, holds: Holds) -> Iterator[str]:
         yield "point names: they are numbered"
     if not holds.boxes and np.isfinite(a.boxes).any():
         yield f"boxes ({int(np.isfinite(a.boxes).all(1).sum())})"
-    if not holds.boxless and (bare := np.isnan(a.boxes[fits]).any(1)).any():
+    if not holds.boxless and (bare := np.isnan(a.boxes).any(1) & fits & a.labelled.any(1)).any():
         yield f"rows without a box: {int(bare.sum())} get the hull of their points"
     if not holds.occluded and a.occluded.any():
         yield f"occlusion: {int(a.occluded.sum())} hidden points become visible ones"
@@ -187,7 +187,10 @@ def _fits(a: Annotations, holds: Holds) -> Mask:
     if not holds.empty:
         fits &= some
     if not holds.boxless:
-        fits &= np.isfinite(boxed(a)).all(1) | (~some & holds.empty)
+        # A picture without any face can be told, a face without place beside others in one picture cannot.
+        _, picture, rows = np.unique(a.files, return_inverse=True, return_counts=True)
+        alone = rows[picture.reshape(-1)] == 1
+        fits &= np.isfinite(boxed(a)).all(1) | (~some & alone & holds.empty)
     if not holds.several:
         first = np.zeros(len(a), dtype=np.bool_)
         first[np.unique(np.where(fits, a.files, ""), return_index=True)[1]] = True

@@ -179,6 +179,7 @@ class Competition(Strict):
     train: str = Field("", description="the labelled annotations under --data; empty = --data itself")
     test: str = Field("", description="the annotations, or the folder of pictures, to be answered")
     points: list[str]
+    numbered: bool = Field(False, description="the files count the points, 00, 01, ..., instead of naming them")
     only: list[str] = Field([], description="the points to learn, where the files have more; empty = all")
     pairs: list[tuple[str, str]] | None = Field(None, description="left/right partners; absent = never flip")
     scale_pair: tuple[str, str] | None = None
@@ -218,6 +219,19 @@ class Competition(Strict):
     def schema_of_files(self) -> Schema:
         """Every point of the files as a Schema."""
         return make_schema(self.slug, self.points, self.pairs, self.scale_pair, self.edges, self.pupils)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is anything to submit."""
+        return bool(self.test) or self.format in ("kaggle-faces", "drawn-faces")
+
+    @property
+    def names_in_files(self) -> tuple[str, ...]:
+        """What the files call the points to learn."""
+        if not self.numbered:
+            return self.schema_of_points.points
+        width = max(2, len(str(len(self.points) - 1)))
+        return tuple(f"{self.points.index(point):0{width}d}" for point in self.only or self.points)
 
     @property
     def schema_of_points(self) -> Schema:

@@ -8,7 +8,7 @@ it fetched once, checked against the digest that the zoo's repository holds.
 from __future__ import annotations
 
 import hashlib
-import urllib.error
+import http.client
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +21,8 @@ from kptool.errors import KptoolError, UsageError
 from kptool.files import cache_folder, write_atomic
 from kptool.geometry import Bytes, Floats, resize
 
-URL: Final = (
-    "https://huggingface.co/opencv/face_detection_yunet/resolve/main/face_detection_yunet_2023mar.onnx"
-)  # fmt: skip
+NAME: Final = "face_detection_yunet_2023mar.onnx"
+URL: Final = f"https://huggingface.co/opencv/face_detection_yunet/resolve/main/{NAME}"
 SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 SURE: Final = 0.7
 """Least confidence of a detection that is taken for a face."""
@@ -41,11 +40,7 @@ def load(path: Path) -> Detect:
     """
     if not path.is_file():
         raise UsageError(f"--detector {path}: no such file", "name YuNet's .onnx file, or use --fetch-detector")
-    try:
-        network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), SURE)
-    except cv2.error as error:
-        why = str(error).strip().splitlines()[0]
-        raise UsageError(f"--detector {path}: not a YuNet network ({why})", "use --fetch-detector") from None
+    network = _open(path)
 
     def detect(picture: Bytes) -> Floats:
         size = picture.shape[1], picture.shape[0]
@@ -57,6 +52,23 @@ def load(path: Path) -> Detect:
         return to_boxes(found, size, small)
 
     return detect
+
+
+def _open(path: Path) -> cv2.FaceDetectorYN:
+    """The network, tried on a black picture: another ONNX file loads as well, and fails only when it is run."""
+    level = cv2.utils.logging.getLogLevel()
+    # OpenCV would print to stderr what is told below in one line.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), SURE)
+        network.detect(np.zeros((320, 320, 3), dtype=np.uint8))
+    except (cv2.error, SystemError) as error:
+        told = str(error).strip().splitlines()
+        why = " ".join(told[0].rpartition("error: ")[2].split()) if told else "OpenCV cannot run it"
+        raise UsageError(f"--detector {path}: not a YuNet network ({why})", "use --fetch-detector") from None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    return network
 
 
 def to_boxes(found: Floats | None, size: tuple[int, int], small: tuple[int, int]) -> Floats:
@@ -77,13 +89,13 @@ def fetch() -> Path:
     Raises:
         KptoolError: no network, or a file with another digest.
     """
-    path = cache_folder() / "detector" / "face_detection_yunet_2023mar.onnx"
+    path = cache_folder() / "detector" / NAME
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256:
         return path
     try:
         with urllib.request.urlopen(URL, timeout=30) as answer:
             data = answer.read(10_000_000)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:  # urllib's URLError is an OSError
         raise KptoolError(f"{URL}: cannot be fetched ({error})", "fetch it by hand and use --detector FILE") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise KptoolError(f"{URL}: has another digest than the one known", "fetch it by hand and use --detector FILE")

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from kptool.dataset import Mask
+from kptool.errors import DataError
 from kptool.files import write_atomic
 from kptool.geometry import Bytes, Floats
 
@@ -17,6 +18,7 @@ JOINED: Final = (86, 180, 233)  # sky blue
 BOX: Final = (230, 159, 0)  # orange
 SHIFT: Final = 4
 """OpenCV draws at sixteenths of a pixel when given this many fractional bits."""
+MOST_SIDE: Final = 65_500  # JPEG_MAX_DIMENSION of libjpeg's jmorecfg.h
 
 
 def draw_face(
@@ -24,11 +26,7 @@ def draw_face(
 ) -> None:
     """Draw points (K, 2), the lines that join them and a box into a picture (H, W, 3) uint8 RGB; NaN is left out."""
     known: Mask = np.asarray(np.isfinite(points).all(1))
-    if not known.any():
-        return
-    reach = float(np.ptp(points[known], axis=0).max()) if known.sum() > 1 else 0.05 * max(picture.shape[:2])
-    # Dots must neither hide a small face nor vanish on a large one.
-    radius = float(np.clip(reach / 90, 0.8, 12.0))
+    radius = _radius(points[known], picture.shape)
     width = max(1, round(radius / 1.5))
     if box is not None and np.isfinite(box).all():
         left, top, across, down = box
@@ -43,9 +41,29 @@ def draw_face(
         cv2.circle(picture, centre, round(radius * 2**SHIFT), FOUND, -1, cv2.LINE_AA, SHIFT)
 
 
+def _radius(points: Floats, shape: tuple[int, ...]) -> float:
+    """Of a dot, px: it must neither hide a small face nor vanish on a large one."""
+    reach = float(np.ptp(points, axis=0).max()) if len(points) > 1 else 0.5 * max(shape[:2])
+    return float(np.clip(reach / 90, 0.8, 12.0))
+
+
+def drawn_path(folder: Path, name: str) -> Path:
+    """Where a picture is drawn: under its own name, with .jpg after that of any other kind."""
+    return folder / (name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg")
+
+
 def save_jpeg(picture: Bytes, path: Path) -> None:
-    """Write a picture (H, W, 3) uint8 RGB, atomically."""
-    done, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    """Write a picture (H, W, 3) uint8 RGB, atomically.
+
+    Raises:
+        DataError: a side longer than the 65500 px that libjpeg writes.
+    """
+    if max(picture.shape) > MOST_SIDE:
+        raise DataError(
+            f"{path}: {picture.shape[1]}x{picture.shape[0]} px, a JPEG has at most {MOST_SIDE} on a side",
+            "leave the picture out, or --draw",
+        )
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])
     assert done, "uint8 pictures of three channels can always be encoded"
     write_atomic(path, lambda temporary: temporary.write_bytes(data.tobytes()))
 

@@ -16,6 +16,7 @@ from kptool.folds import Folds, load, make
 from kptool.formats import get
 from kptool.formats.outside import apply_outside
 from kptool.geometry import Bytes
+from kptool.metrics import normaliser
 from kptool.pixels import Fault, Tick, open_arrays, prepare, refuse_faults
 from kptool.schema import Schema, check_mirror
 from kptool.schemes import Schemes, discover
@@ -95,6 +96,8 @@ def take_in(
     if recipe.augment.mirror or recipe.predict.mirror:
         _refuse_unknown_pairs(schema)
         check_mirror(schema, dataset.points)
+    if found.competition.metric == "nme":  # a face without a length is told now, not after the training
+        normaliser(found.competition.normaliser, dataset.points, schema, dataset.boxes, dataset.ids.tolist())
     scheme = schemes.assign(dataset.labelled)
     if saved:
         folds = load(saved, dataset.digest, dataset.ids)
@@ -158,6 +161,8 @@ def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:
 
 
 def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> tuple[list[float] | None, list[str]]:
+    if not found.competition.has_test:
+        return None, []
     # A folder with training.csv alone must train; a damaged test file is told now and not after an hour of training.
     try:
         test = read_test(found, data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -46,29 +48,48 @@ def collect(paths: Sequence[Path]) -> Pictures:
             found += inside
         else:
             found.append(path)
-    absolute = list(dict.fromkeys(Path.cwd() / p for p in found))
-    root = Path(os.path.commonpath([p.parent for p in absolute]))
-    names = np.array([p.relative_to(root).as_posix() for p in absolute], dtype=np.str_)
+    whole_paths = list(dict.fromkeys(map(absolute, found)))
+    try:
+        root = Path(os.path.commonpath([p.parent for p in whole_paths]))
+    except ValueError:
+        raise UsageError("the pictures stand on several drives", "name those of one at a time") from None
+    names = np.array([p.relative_to(root).as_posix() for p in whole_paths], dtype=np.str_)
     photos, faults = open_photos(root, names, "IMAGES")
     return Pictures(photos[np.flatnonzero(photos.sizes.all(1))], faults)
 
 
-def by_file(photos: Photos, given: Mapping[str, Sequence[Box]], place: str) -> list[Floats]:
-    """The boxes (F, 4) of each picture from a file's; a name fits by its end, as far as it goes.
+def absolute(path: Path) -> Path:
+    """A path from the root, without "..", which no picture's name may hold; symlinks stay what they are."""
+    return Path(os.path.normpath(path.absolute()))
 
-    Raises:
-        DataError: a picture that the file does not know, or two names that fit one picture.
+
+def by_file(photos: Photos, given: Mapping[str, Sequence[Box]], file: Path) -> tuple[list[Floats], list[Fault]]:
+    """The boxes (F, 4) of each picture from a file's, and the pictures for which it has none, or not clearly.
+
+    A name fits the picture that it leads to from the file's folder; where it leads to none of them, the one picture
+    whose path ends in it. Of several names that fit a picture the longest is taken.
     """
-    out = []
-    for row in range(len(photos)):
-        parts = photos.path(row).parts
-        fits = [name for name in given if parts[-len(Path(name).parts) :] == Path(name).parts]
-        longest = [name for name in fits if len(Path(name).parts) == max(len(Path(f).parts) for f in fits)]
-        if len(longest) != 1:
-            why = "no box for this picture" if not longest else f"{len(longest)} names fit this picture"
-            raise DataError(f"{place}: {why}: {photos.files[row]}", "name it there as it is called here")
-        out.append(np.asarray(given[longest[0]], dtype=np.float64))
-    return out
+    home = absolute(file.parent)
+    ends: dict[str, list[str]] = {}
+    for name in given:
+        ends.setdefault(name.rpartition("/")[2], []).append(name)
+    paths = [photos.path(row) for row in range(len(photos))]
+    exact = {home / name: name for name in given}
+    chosen = [exact.get(path) or _longest_end(path, ends.get(path.name, [])) for path in paths]
+    uses = Counter(chosen)
+    boxes, faults = [], []
+    for row, (path, fit) in enumerate(zip(paths, chosen, strict=True)):
+        clear = fit is not None and (uses[fit] == 1 or path in exact)
+        boxes.append(np.asarray(given[fit] if fit and clear else [], dtype=np.float64).reshape(-1, 4))
+        if not clear:
+            why = "no box for" if fit is None else f"{fit} may mean {uses[fit]} of the pictures, one is"
+            faults.append((row, f"{file}: {why} {photos.files[row]}"))
+    return boxes, faults
+
+
+def _longest_end(path: Path, names: Sequence[str]) -> str | None:
+    fits = [name for name in names if path.as_posix().endswith(f"/{name}")]
+    return max(fits, key=len, default=None)
 
 
 def by_detector(photos: Photos, detect: Detect, tick: Tick | None = None) -> tuple[list[Floats], list[Fault]]:
@@ -97,8 +118,16 @@ def to_dataset(photos: Photos, boxes: Sequence[Floats], schema: Schema) -> Datas
     ids = _ids(photos.files, [len(b) for b in boxes])
     points = np.full((len(rows), len(schema.points), 2), np.nan)
     every = np.concatenate([np.empty((0, 4)), *boxes])
-    stamp = [f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in map(taken.path, range(len(taken)))]
-    return Dataset(ids, taken, points, schema, "own photos " + " ".join(stamp), boxes=every)
+    return Dataset(ids, taken, points, schema, _stamp(photos), boxes=every)
+
+
+def _stamp(photos: Photos) -> str:
+    """Digest of where the pictures stand, how large they are and when they were last written to."""
+    digest = hashlib.sha256()
+    for path in map(photos.path, range(len(photos))):
+        status = path.stat()
+        digest.update(os.fsencode(path) + f" {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _ids(files: Names, counts: Sequence[int]) -> Names:

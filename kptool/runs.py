@@ -7,6 +7,7 @@
         env.json            data folder and digest, machine, versions, device, precision
         folds.parquet       who is held out when
         truth.parquet       the labels, so that a report needs no data
+        faces.parquet       sizes of the images, boxes, and the map of each into the model's frame
         fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv,
                             learned.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions

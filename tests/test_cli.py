@@ -26,8 +26,10 @@ from kptool.cli import app, main, sitting
 from kptool.competitions import find, read_recipe
 from kptool.intake import take_in
 
-HEAVY = ["torch", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy"]
-COMMANDS = ["cv", "report", "submit", "list", "show"]
+HEAVY = ["torch", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml"]
+COMMANDS = ["cv", "report", "submit", "predict", "list", "show", "data"]
+BELOW = {"data": ["convert", "check"]}
+LEAVES = [f"{command} {below}".strip() for command in COMMANDS for below in BELOW.get(command, [""])]
 
 
 class Said(NamedTuple):
@@ -98,7 +100,10 @@ def test_help_comes_at_once() -> None:
     assert min(seconds) < 0.3, seconds
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["cv", "--help"], []])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["cv", "--help"], [], ["data"], ["data", "convert", "--help"], ["predict", "--help"]],
+)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     heavy = [name for name in HEAVY if name != "pydantic" or words == ["--help"]]  # newer typers load it by themselves
     probe = (
@@ -111,20 +116,23 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    said = run_kptool("--help")
-    listed = said.out.partition("Commands:")[2]
-    assert re.findall(r"^  (\w+)  +\S", listed, flags=re.M) == COMMANDS
-    assert "..." not in listed, "a summary is cut off"
-    assert run_kptool() == said
+    for group, known in [("", COMMANDS), *BELOW.items()]:
+        said = run_kptool(*group.split(), "--help")
+        listed = said.out.partition("Commands:")[2]
+        assert re.findall(r"^  (\w+)  +\S", listed, flags=re.M) == known
+        assert "..." not in listed, "a summary is cut off"
+        assert run_kptool(*group.split()) == said
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", LEAVES)
 def test_every_help_has_an_example_and_explains_every_option(command: str) -> None:
-    said = run_kptool(command, "--help")
+    said = run_kptool(*command.split(), "--help")
     assert said.code == 0
     assert re.search(rf"^  Example: kptool {command}\b", said.out, flags=re.M)
-    group: Any = get_command(app)
-    assert all(parameter.help for parameter in group.commands[command].params)
+    found: Any = get_command(app)
+    for word in command.split():
+        found = found.commands[word]
+    assert all(parameter.help for parameter in found.params)
 
 
 def test_version() -> None:
@@ -159,6 +167,12 @@ def test_version() -> None:
         ("report", "RUN"),
         ("submit none", "none is not a run"),
         ("submit .", ". is not a run"),
+        ("predict none me.jpg", "none is not a run"),
+        ("predict none", "IMAGES"),
+        ("data cnovert a b", "cnovert"),
+        ("data convert a.xml b.pts", "its ending names no format"),
+        ("data convert a.xml b --to dilb", "did you mean 'dlib'?"),
+        ("cv demo --on-bad ignore", "data.on_bad is 'ignore'"),
         ("show demo --set train.lr=fast", "train.lr is 'fast'"),
         ("show dmo", "did you mean 'demo'?"),
         ("shwo", "shwo"),

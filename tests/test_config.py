@@ -30,7 +30,7 @@ def refused(settings: list[str], table: dict[str, Any] | None = None) -> str:
         ("train.epoch=3", "train.epoch", "did you mean 'epochs'?"),
         ("trian.epochs=3", "trian", "did you mean 'train'?"),
         ("augment.mirorr=0", "augment.mirorr", "did you mean 'mirror'?"),
-        ("zzz=1", "zzz", "known: augment, data, folds, model, name, predict, seed, train"),
+        ("zzz=1", "zzz", "known: augment, crop, data, folds, model, name, predict, seed, train"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_closest_one(setting: str, key: str, remedy: str) -> None:
@@ -52,6 +52,9 @@ def test_an_unknown_key_is_refused_with_the_closest_one(setting: str, key: str, 
         ("predict.mirror=false", "predict.mirror", False),
         ("seed=41", "seed", 41),
         ("name=mine", "name", "mine"),
+        ("crop.width=112", "crop.width", 112),
+        ('model.layers=["conv 16 7", "relu"]', "model.layers", ["conv 16 7", "relu"]),
+        ("model.layers=[]", "model.layers", []),
     ],
 )
 def test_set_puts_in_ints_floats_strings_and_bools(setting: str, key: str, value: object) -> None:
@@ -86,6 +89,11 @@ def test_set_below_a_value_is_refused(setting: str) -> None:
         ("model.channels=2", "model.channels is 2"),
         ("folds.count=1", "folds.count is 1"),
         ("seed=-1", "seed is -1"),
+        ("crop.margin=-0.5", "crop.margin is -0.5"),
+        ("crop.box=face", "crop.box is 'face'"),
+        ("model.layers=conv", "model.layers is 'conv'"),
+        ("model.layers=[3]", "model.layers.0 is 3"),
+        ("data.on_bad=ignore", "data.on_bad is 'ignore'"),
     ],
 )
 def test_an_impossible_value_is_refused_by_name(setting: str, key: str) -> None:
@@ -110,6 +118,8 @@ def other_values() -> dict[str, object]:
             choices = [v for v in get_args(kind.model_fields[name].annotation) if v != old]
             if isinstance(old, bool):
                 new: object = not old
+            elif isinstance(old, list):
+                new = [*old, "relu"]
             elif choices:
                 new = choices[0]
             elif isinstance(old, str):
@@ -194,3 +204,76 @@ def test_a_competition_with_a_misspelt_pair_is_refused() -> None:
     table = find("demo").competition.model_dump(exclude_none=True) | {"pairs": [["left_eye_centre", "nose_tip"]]}
     with pytest.raises(UsageError, match="did you mean 'left_eye_center'"):
         parse(Competition, table, "competition.toml")
+
+
+# --- competitions ---
+
+EYES = {
+    "slug": "eyes",
+    "title": "Eyes",
+    "format": "dlib",
+    "points": ["nose", "left_in", "left_out", "right_in", "right_out"],
+    "pairs": [["left_in", "right_in"], ["left_out", "right_out"]],
+}
+PAIR = ["left_out", "right_out"]
+PUPILS = [["left_in", "left_out"], ["right_in", "right_out"]]
+
+
+def competition(**more: object) -> Competition:
+    return parse(Competition, EYES | more, "competition.toml")
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "needs", "given"),
+    [("inter-ocular", "scale_pair", PAIR), ("inter-pupil", "pupils", PUPILS)],
+)
+def test_a_metric_needs_the_points_it_divides_by(normaliser: str, needs: str, given: object) -> None:
+    nme: dict[str, object] = {"metric": "nme", "normaliser": normaliser}
+    with pytest.raises(UsageError, match=f"'nme' by {normaliser} needs {needs}") as caught:
+        competition(**nme)
+    assert "\n" not in str(caught.value)
+    assert competition(**nme, **{needs: given}).metric == "nme"
+    both: dict[str, object] = {"scale_pair": PAIR, "pupils": PUPILS}
+    with pytest.raises(UsageError, match=f"needs {needs}"):  # another one's points do not serve
+        competition(**nme, **{key: value for key, value in both.items() if key != needs})
+    with pytest.raises(UsageError, match=f"needs {needs}"):  # nor do points that are not learned
+        competition(**nme, **both, only=["nose"])
+    for metric in ("rmse", "mae"):
+        assert competition(metric=metric, normaliser=normaliser).metric == metric
+
+
+@pytest.mark.parametrize("normaliser", ["box", "diagonal"])
+def test_a_box_needs_no_points(normaliser: str) -> None:
+    assert competition(metric="nme", normaliser=normaliser).normaliser == normaliser
+
+
+def test_points_of_a_normaliser_must_exist() -> None:
+    for key, wrong in (("scale_pair", ["left_out", "rihgt_out"]), ("pupils", [["left_in"], ["rihgt_out"]])):
+        with pytest.raises(UsageError, match="did you mean 'right_out'"):
+            competition(**{key: wrong})
+    with pytest.raises(UsageError, match="did you mean 'nose'"):
+        competition(only=["nsoe"])
+
+
+@pytest.mark.parametrize(
+    ("person", "told"), [("^([0-9]+-", "is no regular expression"), ("^[0-9]+-", "needs a group in parentheses")]
+)
+def test_a_pattern_that_finds_no_person_is_refused(person: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told) as caught:
+        competition(person=person)
+    assert str(caught.value).startswith(f"competition.toml: person is {person!r}; ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("person", ["", r"^(\d+)-"])
+def test_a_pattern_with_a_group_is_taken(person: str) -> None:
+    assert competition(person=person).person == person
+
+
+def test_what_the_files_call_the_points_follows_their_own_order() -> None:
+    assert competition(only=["right_in", "nose"]).names_in_files == ("right_in", "nose")
+    assert competition(numbered=True, only=["right_in", "nose"]).names_in_files == ("03", "00")
+    assert competition(numbered=True).names_in_files == ("00", "01", "02", "03", "04")
+    many = [f"p{k}" for k in range(101)]
+    assert competition(points=many, pairs=[], numbered=True).names_in_files[-1] == "100"
+    assert competition(points=many, pairs=[], numbered=True).names_in_files[7] == "007"

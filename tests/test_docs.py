@@ -8,7 +8,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -16,15 +16,44 @@ from test_flow import ROOMS
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from kptool import errors, runs
+from kptool import errors, metrics, runs
+from kptool.annotations import Holds
 from kptool.cli import STOPPED, app
 from kptool.competitions import find, names, read_recipe
 from kptool.config import Competition, Recipe, flat, parse
+from kptool.formats import table as formats
+from kptool.report.scores import THRESHOLDS
+from kptool.submit import ENDINGS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GROUP: Any = get_command(app)
-COMMANDS: dict[str, Any] = GROUP.commands
+
+
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its words, as in "data convert"; a group stands for those in it."""
+    for name, one in group.commands.items():
+        if hasattr(one, "commands"):
+            yield from commands(one, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", one
+
+
+COMMANDS: dict[str, Any] = dict(commands(GROUP))
+GROUPS = {name.rpartition(" ")[0] for name in COMMANDS} - {""}
+# What the columns of the table of formats are called, and the fields of Holds that they show.
+HELD = {
+    "point names": "names",
+    "boxes": "boxes",
+    "hidden points": "occluded",
+    "missing points": "missing",
+    "no points": "empty",
+    "no box": "boxless",
+    "several faces": "several",
+    "sizes": "sizes",
+    "edges": "edges",
+    "decimals": "digits",
+}
 # Settings whose names say it all; every other one has a description that `kptool show` prints.
 PLAIN = {"name", "seed", "epochs", "batch_size", "weight_decay", "loss", "count", "mirror"}
 
@@ -36,10 +65,15 @@ def section(title: str) -> str:
     return str(found[0][1])
 
 
-def table(text: str) -> list[list[str]]:
-    """The rows of the first Markdown table, without its head."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+def table(text: str, number: int = 0) -> list[list[str]]:
+    """The rows of the first Markdown table, or of a later one, without its head."""
+    return whole_table(text, number)[2:]
+
+
+def whole_table(text: str, number: int = 0) -> list[list[str]]:
+    """The same with its head and the rule below it."""
+    lines = re.findall(r"(?:^\|.*\n)+", f"{text}\n", flags=re.M)[number].splitlines()
+    return [[cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")] for line in lines]
 
 
 def block(kind: str, title: str) -> str:
@@ -63,20 +97,27 @@ LINES = sorted(set(command_lines()))
 
 
 def parameters(command: Any) -> list[list[str]]:
-    """What README's table of a command must hold: name, default, help."""
+    """What README's table of a command must hold: name, default, help. An argument of several values ends in "..."."""
     rows = []
     for one in command.params:
         words = [] if one.param_type_name == "argument" else [" / ".join([*one.opts, *one.secondary_opts])]
         default = "" if one.default in (None, False, "") else f"`{one.default}`"
-        rows.append([f"`{' '.join([*words, *filter(None, [one.metavar])])}`", default, one.help])
+        metavar = f"{one.metavar}..." if one.nargs == -1 else one.metavar
+        rows.append([f"`{' '.join([*words, *filter(None, [metavar])])}`", default, one.help])
     return rows
+
+
+def resolve(words: list[str]) -> tuple[str, list[str]]:
+    """The command of a line and the words after it; the name of a group where no command of it is named."""
+    count = max((n for n in (1, 2) if " ".join(words[:n]) in {*COMMANDS, *GROUPS}), default=1)
+    return " ".join(words[:count]), words[count:]
 
 
 # --- commands ---
 
 
 def test_there_are_command_lines_of_every_command() -> None:
-    assert {line.split()[1] for line in LINES if len(line.split()) > 1} >= set(COMMANDS)
+    assert {resolve(line.split()[1:])[0] for line in LINES if len(line.split()) > 1} >= set(COMMANDS)
     assert "kptool cv demo" in LINES
 
 
@@ -85,10 +126,11 @@ def test_every_command_line_parses(line: str) -> None:
     _, *words = shlex.split(line.split(" > ")[0], comments=True)
     if not words or words[0].startswith("--") or words[0].isupper():
         return
-    command = COMMANDS[words[0]]
-    if words[1:] in ([], ["--help"]):
+    name, rest = resolve(words)
+    assert name in {*COMMANDS, *GROUPS}
+    if rest in ([], ["--help"]):
         return  # only spoken of
-    given = command.make_context(words[0], words[1:]).params
+    given = COMMANDS[name].make_context(name, rest).params
     name = given.get("competition")
     if name in names():
         recipe = given["recipe"]
@@ -102,15 +144,42 @@ def test_option_tables_are_the_commands_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_what_the_tables_say(name: str) -> None:
-    shown = " ".join(CliRunner().invoke(app, [name, "--help"]).output.split())
+    help_ = CliRunner().invoke(app, [*name.split(), "--help"]).output
+    shown = " ".join(re.sub(r"(?<=\w-)\n\s+", "", help_).split())  # lines may be broken within "csv-long"
     for words, default, text in table(section(f"`kptool {name}`")):
-        assert words.strip("`") in shown
+        assert words.strip("`").removesuffix("...") in shown
         assert text in shown
         assert not default or f"[default: {default.strip('`')}]" in shown
 
 
+def test_what_may_be_given_several_times_says_so() -> None:
+    several = {
+        f"{name} {one.opts[0]}"
+        for name, command in COMMANDS.items()
+        for one in command.params
+        if getattr(one, "multiple", False)
+    }
+    assert several >= {"cv --set", "show --set", "submit --form"}
+    told = {
+        f"{name} {words.split()[0].strip('`')}"
+        for name in COMMANDS
+        for words, _, text in table(section(f"`kptool {name}`"))
+        if "may be repeated" in text
+    }
+    assert told == several
+
+
+def test_a_group_without_a_command_names_those_it_has() -> None:
+    assert sorted(GROUPS) == ["data"]
+    for group in GROUPS:
+        said = CliRunner().invoke(app, [group])
+        assert said.exit_code == 0
+        listed = re.findall(r"^  (\w+)  +\S", said.output.partition("Commands:")[2], flags=re.M)
+        assert [f"{group} {name}" for name in listed] == [name for name in COMMANDS if name.startswith(f"{group} ")]
+
+
 def test_no_command_is_left_out_and_none_invented() -> None:
-    assert re.findall(r"^### `kptool (\w+)`$", README, flags=re.M) == list(COMMANDS)
+    assert re.findall(r"^### `kptool ([\w ]+)`$", README, flags=re.M) == list(COMMANDS)
     assert [option for one in GROUP.params for option in one.opts] == ["--version"]
     assert "`--version`" in section("Commands")
 
@@ -138,7 +207,58 @@ def test_exit_codes_are_those_of_the_errors() -> None:
 
 def test_every_key_of_a_competition_is_in_its_table() -> None:
     keys = [row[0].strip("`") for row in table(section("Your own competition"))]
-    assert keys[: len(Competition.model_fields)] == list(Competition.model_fields)
+    assert keys == list(Competition.model_fields)
+
+
+@pytest.mark.parametrize("key", ["metric", "normaliser", "form"])
+def test_every_word_that_a_key_takes_is_told(key: str) -> None:
+    (told,) = [text for name, text in table(section("Your own competition")) if name == f"`{key}`"]
+    words = get_args(Competition.model_fields[key].annotation)
+    assert len(words) > 2
+    assert tuple(word for word in re.findall(r"`([\w-]+)`", told) if word in words) == words
+
+
+def test_a_competition_may_be_in_every_annotation_format() -> None:
+    assert set(get_args(Competition.model_fields["format"].annotation)) == {
+        "kaggle-faces", "drawn-faces", *formats.NAMES,
+    }  # fmt: skip
+
+
+def test_every_shipped_competition_is_in_the_table() -> None:
+    first = README.partition("## A Kaggle competition")[0]
+    assert {row[0].strip("`") for row in table(first)} == set(names())
+
+
+def test_the_table_of_formats_is_what_they_hold() -> None:
+    head, _, *rows = whole_table(section("Annotation formats"))
+    assert head == ["format", "is", *HELD]
+    assert set(HELD.values()) == set(Holds.__dataclass_fields__)
+    assert [row[0].strip("`") for row in rows] == [name for name in formats.NAMES if name != "images"]
+    for name, kind, *cells in rows:
+        known = formats.get(name.strip("`"))
+        assert (kind == "folder") == (known.name in formats.FOLDERS), name
+        held = dict(zip(HELD.values(), cells, strict=True))
+        decimals = held.pop("digits")
+        assert decimals == ("all" if known.holds.digits is None else str(known.holds.digits)), name
+        assert held == {field: "yes" if getattr(known.holds, field) else "-" for field in held}, name
+
+
+def test_every_format_has_its_pixels_told() -> None:
+    told = section("Pixels")
+    assert [name for name in formats.NAMES if name != "images" and f"`{name}`" not in told] == []
+
+
+def test_metrics_and_normalisers_are_those_of_the_report() -> None:
+    text = section("Metrics")
+    assert [row[0] for row in table(text)] == ["RMSE", "MAE", "NME", "CED", "AUC@t", "FR@t", "PCK@t"]
+    assert [row[0].strip("`") for row in table(text, 1)] == list(metrics.KINDS)
+    first, second, last = (f"{threshold:.2f}" for threshold in THRESHOLDS)
+    assert f"t is {first}, {second} and {last}." in text
+
+
+def test_the_forms_of_a_submission_are_in_the_table_of_its_page() -> None:
+    page = (ROOT / "submissions" / "README.md").read_text(encoding="utf-8")
+    assert {row[0].strip("`"): row[1].strip("`") for row in table(page)} == ENDINGS
 
 
 def test_the_example_of_a_competition_is_one() -> None:
@@ -174,6 +294,8 @@ def test_every_setting_that_is_spoken_of_exists() -> None:
 def test_links_lead_to_files() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target
+    for heading in re.findall(r"\]\(#([^)]+)\)", README):
+        assert heading in {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", README, flags=re.M)}
 
 
 # --- changes ---

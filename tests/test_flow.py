@@ -59,7 +59,9 @@ ROOMS = [
     "cli",
     "__main__",
 ]
-HEAVY = ["torch", "torchvision", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy"]
+HEAVY = [
+    "torch", "torchvision", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml",
+]  # fmt: skip
 
 
 def room_of(module: str) -> str:

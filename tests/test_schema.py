@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -55,13 +57,49 @@ def test_without_pairs_nothing_is_flipped() -> None:
     assert make_schema("symmetric", NAMES, []).mirror == tuple(range(7))
 
 
+def other_side(point: str) -> str:
+    """The name with left and right exchanged and without its number, which says where along a line a point stands."""
+    bare = re.sub(r"_\d+$", "", point)
+    return bare.replace("left", "?").replace("right", "left").replace("?", "right")
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_shipped_competition_swaps_left_and_right_by_name(name: str) -> None:
-    schema = find(name).competition.schema_of_points
-    assert len(schema.points) == 15
+    schema = find(name).competition.schema_of_files
+    assert len(schema.points) == {"ibug-300w": 68, "imm-faces": 58, "imm-nose": 58}.get(name, 15)
     for k, point in enumerate(schema.points):
-        other = point.replace("left", "?").replace("right", "left").replace("?", "right")
-        assert schema.points[schema.mirror[k]] == other
+        partner = schema.points[schema.mirror[k]]
+        assert re.sub(r"_\d+$", "", partner) == other_side(point)
+        assert (partner == point) <= ("left" not in point and "right" not in point), point
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_shipped_competition_looks_the_same_in_the_mirror(name: str) -> None:
+    schema = find(name).competition.schema_of_files
+    mirrored = {frozenset(schema.mirror[point] for point in edge) for edge in schema.edges}
+    assert mirrored == set(map(frozenset, schema.edges))
+    assert schema.edges
+    for pair in filter(None, [schema.scale_pair]):
+        assert (schema.mirror[pair[0]], schema.mirror[pair[1]]) == pair[::-1]
+    for one, other in filter(None, [schema.pupils]):
+        assert {schema.mirror[point] for point in one} == set(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "sums"),
+    # A line that runs across the face, or around an eye or the lips: partners' numbers add up to a constant.
+    [
+        ("ibug-300w", {"jaw": {16}, "right_brow": {43}, "nose_bridge": {54, 56, 58, 60}, "nose_base": {66},
+                       "right_eye": {81, 87}, "outer_lip": {102, 114}, "inner_lip": {124, 132}}),
+        ("imm-faces", {"jaw": {12}}),
+    ],
+)  # fmt: skip
+def test_numbered_points_are_paired_along_their_line(name: str, sums: dict[str, set[int]]) -> None:
+    schema = find(name).competition.schema_of_files
+    for line, expected in sums.items():
+        own = [k for k, point in enumerate(schema.points) if re.fullmatch(rf"{line}_\d+", point)]
+        assert own
+        assert {k + schema.mirror[k] for k in own} == expected
 
 
 def test_right_pairs_agree_with_the_mean_shape() -> None:
@@ -111,3 +149,58 @@ def test_columns_stand_in_file_order() -> None:
     assert len(face().columns) == 14
     assert face().scale_pair == (0, 2)
     assert face().edges == ((3, 4),)
+
+
+# --- some of the points ---
+
+
+def full() -> Schema:
+    """All that a schema can hold."""
+    pupils = (["left_eye", "left_ear"], ["right_eye", "nose"])
+    edges = [("mouth_left", "mouth_right"), ("left_eye", "right_eye"), ("nose", "chin")]
+    return make_schema("face", NAMES, PAIRS, ("left_eye", "right_eye"), edges, pupils)
+
+
+def test_selecting_all_points_in_order_changes_nothing() -> None:
+    assert full().select(NAMES) == full()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_selecting_in_another_order_is_the_same_face(seed: int) -> None:
+    order = [NAMES[k] for k in np.random.default_rng(seed).permutation(len(NAMES))]
+    schema = full().select(order)
+    assert schema.points == tuple(order)
+    assert schema.select(NAMES) == full()
+    old = [NAMES.index(point) for point in order]
+    assert_array_equal(mirror_points(SHAPE[old], schema), mirror_points(SHAPE, full())[old])
+    assert schema.scale_pair is not None
+    assert [order[k] for k in schema.scale_pair] == ["left_eye", "right_eye"]
+    assert schema.pupils is not None
+    assert [[order[k] for k in eye] for eye in schema.pupils] == [["left_eye", "left_ear"], ["right_eye", "nose"]]
+    assert [tuple(order[k] for k in edge) for edge in schema.edges] == [
+        ("mouth_left", "mouth_right"), ("left_eye", "right_eye"), ("nose", "chin"),
+    ]  # fmt: skip
+
+
+def test_what_speaks_of_points_left_out_is_dropped() -> None:
+    chin = full().select(["chin", "nose"])
+    assert (chin.mirror, chin.scale_pair, chin.pupils, chin.edges) == ((0, 1), None, None, ((1, 0),))
+    eyes = full().select(["right_eye", "left_eye"])
+    assert (eyes.mirror, eyes.scale_pair, eyes.pupils, eyes.edges) == ((1, 0), (1, 0), None, ((1, 0),))
+    torn = full().select(["left_eye", "nose", "chin"])
+    assert torn.mirror == (), "half a pair cannot be flipped"
+    with pytest.raises(UsageError, match="no mirror pairs"):
+        mirror_points(SHAPE[:3], torn)
+
+
+def test_only_known_points_can_be_selected_and_each_once() -> None:
+    with pytest.raises(UsageError, match="did you mean 'nose'"):
+        full().select(["nsoe"])
+    with pytest.raises(UsageError, match="named twice"):
+        full().select(["nose", "nose"])
+
+
+def test_pupils_are_named_points() -> None:
+    with pytest.raises(UsageError, match="did you mean 'right_eye'"):
+        make_schema("face", NAMES, pupils=(["left_eye"], ["rihgt_eye"]))
+    assert full().pupils == ((0, 6), (2, 1))

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from kptool.check.shapes import RAYLEIGH, Complexes
-from kptool.dataset import Mask
+from kptool.dataset import Ints, Mask
 from kptool.geometry import Floats
 
 WINSOR: Final = 4.0  # robust standard deviations beyond which a coordinate counts as that far and no further
@@ -70,12 +70,13 @@ def surprise(model: Model, off: Complexes) -> Floats:
     The unit is robust: a Gaussian's median and its outer twentieth are both held against the set's own, point by point,
     and the larger counts, so that what one row in twenty does is no surprise.
     """
-    out = np.full(off.shape, np.nan)
+    out: Floats = np.full(off.shape, np.nan)
     for rows, known, precision in _patterns(model, off):
         count = int(known.sum())
         x = pairs_of(off[np.ix_(rows, known)])
         pulled = (x @ precision).reshape(-1, count, 2)
-        blocks = precision.reshape(count, 2, count, 2)[np.arange(count), :, np.arange(count)]
+        place = np.arange(2 * count).reshape(count, 2)
+        blocks = precision[place[:, :, None], place[:, None, :]]
         squared = np.einsum("nki,kij,nkj->nk", pulled, np.linalg.inv(blocks), pulled)
         out[np.ix_(rows, known)] = np.sqrt(np.maximum(squared, 0))
     for k in range(out.shape[1]):
@@ -101,7 +102,7 @@ def pairs_of(z: Complexes) -> Floats:
     return np.stack([z.real, z.imag], axis=-1).reshape(len(z), -1)
 
 
-def _patterns(model: Model, off: Complexes) -> list[tuple[np.ndarray, Mask, Floats]]:
+def _patterns(model: Model, off: Complexes) -> list[tuple[Ints, Mask, Floats]]:
     """The rows of each pattern of labelled points, the points, and the precision of those alone."""
     labelled = np.isfinite(off)
     patterns, which = np.unique(labelled, axis=0, return_inverse=True)
@@ -118,7 +119,8 @@ def _flat(mean: Complexes) -> Floats:
     """(2K, 4) directions that move, grow and turn the mean shape."""
     ones = np.ones_like(mean)
     directions = pairs_of(np.stack([ones, 1j * ones, mean, 1j * mean]))
-    return directions.T / np.linalg.norm(directions, axis=1)
+    unit: Floats = directions.T / np.linalg.norm(directions, axis=1)
+    return unit
 
 
 def _proper(covariance: Floats, noise: float) -> Floats:

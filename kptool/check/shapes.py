@@ -37,20 +37,17 @@ class Aligned:
         off: (N, K) each point less its place in the mean shape brought onto this face, in units of the face's radius
             and in the mean shape's directions; NaN where not labelled.
         spread: (K,) robust standard deviation of `off` per coordinate.
-        radius: (N,) px, root mean square distance of a face's points from their middle.
+        centre: (N,) px, where the mean shape's middle stands in each picture, whichever points are labelled.
+        radius: (N,) px, root mean square distance of the whole shape's points from its middle.
         usable: (N,) whether a row has points enough to be aligned.
     """
 
     mean: Complexes
     off: Complexes
     spread: Floats
+    centre: Complexes
     radius: Floats
     usable: Mask
-
-    @property
-    def z(self) -> Floats:
-        """(N, K) length of `off` in robust standard deviations of its point."""
-        return np.asarray(np.abs(self.off) / self.spread)
 
 
 def align(points: Floats, ids: Names) -> Aligned | None:
@@ -75,8 +72,8 @@ def align(points: Floats, ids: Names) -> Aligned | None:
     return best
 
 
-def fit(z: Complexes, mean: Complexes, weight: Floats) -> tuple[Complexes, Floats]:
-    """Off (N, K) and radius (N,) of faces against one shape, as in `Aligned`, for weights (N, K), 0 = not used."""
+def fit(z: Complexes, mean: Complexes, weight: Floats) -> tuple[Complexes, Complexes, Floats]:
+    """Off (N, K), centre and radius (N,) of faces against one shape, see `Aligned`; weights (N, K), 0 = not used."""
     w = weight / np.maximum(weight.sum(1, keepdims=True), 1e-300)
     here, there = np.nan_to_num(z), np.nan_to_num(mean)[None]
     middle, centre = (w * here).sum(1, keepdims=True), (w * there).sum(1, keepdims=True)
@@ -84,18 +81,34 @@ def fit(z: Complexes, mean: Complexes, weight: Floats) -> tuple[Complexes, Float
     power = np.maximum((w * np.abs(there) ** 2).sum(1, keepdims=True), 1e-12)
     turn = (w * there.conj() * here).sum(1, keepdims=True) / power
     size = np.sqrt((w * np.abs(here) ** 2).sum(1, keepdims=True) / power)
-    direction = turn / np.maximum(np.abs(turn), 1e-300)
-    off = (here - turn * there) / np.maximum(size * direction, 1e-300)
-    unknown = ~np.isfinite(z) | ~np.isfinite(mean)
-    return np.where(unknown, np.nan, off), size[:, 0]
+    length = np.abs(turn)
+    direction = np.where(length > 0, turn / np.maximum(length, 1e-300), 1)
+    off = (here - turn * there) / (np.maximum(size, 1e-300) * direction)
+    # A point that the shape does not have yet is compared with 0: its place in the shape's frame comes out.
+    return np.where(np.isfinite(z), off, np.nan), (middle - size * direction * centre)[:, 0], size[:, 0]
+
+
+def place(z: Complexes, mean: Complexes, spread: Floats) -> Complexes:
+    """Off (N, K) of faces brought onto a known mean shape, with far points weighted down."""
+    weight = (np.isfinite(z) & np.isfinite(mean)).astype(np.float64)
+    off = fit(z, mean, weight)[0]
+    for _ in range(ROUNDS):
+        off = fit(z, mean, weights(off, spread))[0]
+    return off
 
 
 def weights(off: Complexes, spread: Floats) -> Floats:
     """(N, K) how much each point counts: less where it is far off; 0 for NaN.
 
-    One scale for all points: with one for each, the points that vary least would be fitted ever more closely.
+    One scale for all points: with one for each, those that vary least would be fitted ever more closely. A row's own
+    median is the least scale for it, so that half of its points always count, and never one alone.
     """
-    return np.asarray(np.nan_to_num(1 / (1 + (np.abs(off) / (SOFT * np.nanmedian(spread))) ** 2)))
+    length = np.abs(off)
+    with warnings.catch_warnings():  # of rows without labels
+        warnings.simplefilter("ignore", RuntimeWarning)
+        least = np.nan_to_num(np.nanmedian(length, axis=1, keepdims=True))
+    unit = np.maximum(SOFT * np.nanmedian(spread), least)
+    return np.asarray(np.nan_to_num(1 / (1 + np.minimum(length / unit, 1e6) ** 2)))
 
 
 def _starts(z: Complexes, ids: Names, usable: Mask) -> list[Complexes]:
@@ -143,12 +156,12 @@ def _settle(z: Complexes, mean: Complexes, usable: Mask) -> Aligned:
     known = np.isfinite(z) & usable[:, None]
     weight = (known & np.isfinite(mean)).astype(np.float64)
     for _ in range(ROUNDS):
-        off, radius = fit(z, mean, weight)
+        off, _, _ = fit(z, mean, weight)
         off[~usable] = np.nan
         mean = _unit((np.where(np.isfinite(mean), mean, 0) + _median(off))[None])[0]
         spread = np.maximum(_median_length(off) / RAYLEIGH, SHARPEST)
         weight = weights(off, spread)
-    off, radius = fit(z, mean, weight)
+    off, middle, radius = fit(z, mean, weight)
     off[~usable] = np.nan
     spread = np.maximum(_median_length(off) / RAYLEIGH, SHARPEST)
-    return Aligned(mean, off, spread, radius, usable)
+    return Aligned(mean, off, spread, middle, radius, usable)

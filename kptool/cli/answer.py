@@ -52,8 +52,16 @@ def answer(console: Console, run: Run, test: TestSet, on_bad: str = "fail") -> A
         shapes = fallback(run, test.dataset.take(bad))  # before the minutes that predicting takes
         seen = _predict(console, run, test.dataset.take(good), scheme[good], count)
         predictions = fill(test.dataset, good, seen, shapes)
-    header = run.found.competition.header
-    return Answers(test.dataset, predictions, test.lookup, test.sample, header, tuple(guess for _, guess in guessed))
+    competition = run.found.competition
+    return Answers(
+        dataset=test.dataset,
+        predictions=predictions,
+        lookup=test.lookup,
+        sample=test.sample,
+        header=competition.header,
+        guessed=tuple(guess for _, guess in guessed),
+        names=competition.names_in_files,
+    )
 
 
 def _schemes(console: Console, run: Run, test: TestSet) -> tuple[Ints, int]:

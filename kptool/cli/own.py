@@ -1,58 +1,64 @@
-"""The steps of a prediction on one's own photos."""
+"""The steps of a prediction on one's own photos, up to the points."""
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import typer
 from rich.console import Console
 from rich.markup import escape
 
-from kptool.annotations import make
 from kptool.cli.terminal import counting
 from kptool.config import CropOptions
 from kptool.dataset import Dataset, Photos, Predictions
 from kptool.detector import fetch, load
-from kptool.drawing import draw_face, save_jpeg
-from kptool.errors import DataError, UsageError
+from kptool.drawing import drawn_path
+from kptool.errors import DataError, QualityError, UsageError
 from kptool.formats import table
 from kptool.formats.boxes import read_boxes
 from kptool.formats.table import AnnotationFormat
 from kptool.geometry import Floats
 from kptool.own_photos import by_detector, by_file, collect, to_dataset, whole
-from kptool.photos import decode
 from kptool.pixels import Fault, prepare, refuse_faults
 from kptool.predict import crop_of, predict_folds
+from kptool.predictions import read_faces
 from kptool.runs import Run
 
+ENDINGS: Final = {"dlib": ".xml", "coco": ".json", "wflw": ".txt"} | dict.fromkeys(table.FOLDERS, "")
+"""Of the default --out; .csv for every other format."""
 
-@dataclass(frozen=True)
-class Wish:
-    """What the user typed."""
 
-    run: Run
-    images: tuple[Path, ...]
+class Ways(NamedTuple):
+    """How the user said where the faces are; at most one is given."""
+
     box: str | None
     boxes: Path | None
     detector: Path | None
     fetch_detector: bool
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were used."""
+        flags = [f"--{name.replace('_', '-')}" for name in self._fields]
+        return [flag for flag, value in zip(flags, self, strict=True) if value not in (None, False)]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user typed, checked."""
+
+    run: Run
+    images: tuple[Path, ...]
+    ways: Ways
     out: Path
-    to: str | None
+    format: AnnotationFormat
     draw: Path | None
     on_bad: str
     force: bool
-
-    @property
-    def format(self) -> AnnotationFormat:
-        """What is written."""
-        if self.to is None and self.out.suffix.lower() not in table.ENDINGS:
-            endings = ", ".join(sorted(table.ENDINGS))
-            raise UsageError(f"--out {self.out}: its ending tells no format", f"end it in {endings}, or give --to")
-        return table.get(self.to or table.ENDINGS[self.out.suffix.lower()])
 
 
 class Faces(NamedTuple):
@@ -62,27 +68,51 @@ class Faces(NamedTuple):
     crop: CropOptions
 
 
-def check(wish: Wish) -> Wish:
-    """Refuse what makes no sense, before anything is decoded."""
-    given = [name for name, on in _ways(wish).items() if on]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} do not go together", "say in one way where the faces are")
-    if wish.on_bad not in ("fail", "skip"):
-        raise UsageError(f"--on-bad {wish.on_bad}", "use fail or skip")
-    if not wish.run.finished:
-        raise UsageError(f"{wish.run.path}: no fold is finished", f"kptool cv --resume {wish.run.path}")
-    if wish.out.exists() and not wish.force and wish.format.name not in table.FOLDERS:
-        raise UsageError(f"{wish.out} exists", "name another --out, or use --force")
-    return wish
+def plan(
+    run: Run,
+    images: Sequence[Path],
+    ways: Ways,
+    target: tuple[Path | None, str | None],
+    draw: Path | None,
+    on_bad: str,
+    force: bool,
+) -> Wish:
+    """Refuse what makes no sense, before anything is opened; `target` is --out and --to.
+
+    Raises:
+        UsageError: options that contradict each other, --out that exists, no finished fold.
+    """
+    if len(ways.given) > 1:
+        raise UsageError(f"{' and '.join(ways.given)} do not go together", "say in one way where the faces are")
+    if ways.box is not None:
+        _parse_box(ways.box)
+    if on_bad not in ("fail", "skip"):
+        raise UsageError(f"--on-bad {on_bad}", "it is fail or skip")
+    if not run.finished:
+        raise UsageError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
+    out, form = _target(*target)
+    folder = form.name in table.FOLDERS
+    if out.exists() and out.is_dir() != folder:
+        kinds = ("a folder", "a file") if folder else ("a file", "a folder")
+        raise UsageError(f"--out {out}: {form.name} is written as {kinds[0]}, and this is {kinds[1]}", "name another")
+    if out.exists() and not force and not (folder and not any(out.iterdir())):
+        raise UsageError(f"--out {out}: exists already", "name another, or write over it with --force")
+    if draw is not None and draw.exists() and not draw.is_dir():
+        raise UsageError(f"--draw {draw}: is a file", "name a folder")
+    return Wish(run, tuple(images), ways, out, form, draw, on_bad, force)
 
 
-def _ways(wish: Wish) -> dict[str, bool]:
-    return {
-        "--box": wish.box is not None,
-        "--boxes": wish.boxes is not None,
-        "--detector": wish.detector is not None,
-        "--fetch-detector": wish.fetch_detector,
-    }
+def _target(out: Path | None, to: str | None) -> tuple[Path, AnnotationFormat]:
+    known = ", ".join(name for name in table.NAMES if name != "images")
+    if to == "images":
+        raise UsageError("--to images: bare pictures hold no points", f"choose from {known}")
+    if out is None:
+        form = table.get(to or "csv")
+        return Path(f"predictions{ENDINGS.get(form.name, '.csv')}"), form
+    name = to or table.ENDINGS.get(out.suffix.lower())
+    if name is None:
+        raise UsageError(f"--out {out}: its ending names no format", f"name one with --to: {known}")
+    return out, table.get(name)
 
 
 def find_faces(console: Console, wish: Wish) -> Faces:
@@ -90,17 +120,17 @@ def find_faces(console: Console, wish: Wish) -> Faces:
 
     Raises:
         DataError: a picture that cannot be used under --on-bad fail, or no face at all.
+        UsageError: a picture would be written over.
     """
-    pictures = collect(wish.images)
-    _settle(console, wish, pictures.faults)
-    boxes = _boxes(console, wish, pictures.photos)
-    dataset = to_dataset(pictures.photos, boxes, wish.run.found.competition.schema_of_points)
+    photos, faults = collect(wish.images)
+    _settle(console, wish, faults)
+    if not len(photos):
+        raise DataError("no picture is left", "name one that can be opened")
+    _refuse_overwriting(wish, photos)
+    dataset = to_dataset(photos, _boxes(console, wish, photos), wish.run.found.competition.schema_of_points)
     if not len(dataset):
-        raise DataError(f"no face in {len(pictures.photos)} pictures", "say where they are with --box or --boxes")
-    crop = crop_of(wish.run, dataset)
-    if not any(_ways(wish).values()) or crop.box == "image":
-        _say_whole(console, crop)
-        crop = crop.model_copy(update={"box": "image"})
+        raise DataError(f"no face in {_many(len(photos), 'picture')}", "say where they are with --box or --boxes")
+    crop = _crop(console, wish, dataset)
     with counting(console, "decoding photos") as tick:
         faults = prepare(dataset, crop, wish.run.recipe.model.channels, tick).faults
     _settle(console, wish, faults)
@@ -118,14 +148,35 @@ def _settle(console: Console, wish: Wish, faults: list[Fault]) -> None:
         console.print(f"skipped: {escape(why)}", soft_wrap=True)
 
 
+def _refuse_overwriting(wish: Wish, photos: Photos) -> None:
+    """Never write over a picture that is read; over other files only with --force."""
+    read = {os.path.realpath(photos.path(row)) for row in range(len(photos))}
+    if os.path.realpath(wish.out) in read:
+        raise UsageError(f"--out {wish.out}: is one of the pictures", "name another file")
+    seen: set[Path] = set()
+    for name in photos.files.tolist() if wish.draw else []:
+        target = drawn_path(wish.draw or Path(), name)
+        if os.path.realpath(target) in read:
+            raise UsageError(f"--draw {wish.draw}: would write over the picture {target}", "name another folder")
+        if target in seen:
+            raise UsageError(f"--draw {wish.draw}: two pictures would be drawn as {target}", "draw them one by one")
+        if target.exists() and not wish.force:
+            raise UsageError(f"--draw: {target} exists already", "name another folder, or use --force")
+        seen.add(target)
+
+
 def _boxes(console: Console, wish: Wish, photos: Photos) -> list[Floats]:
-    if wish.box is not None:
-        return [_parse_box(wish.box)] * len(photos)
-    if wish.boxes is not None:
-        return by_file(photos, read_boxes(wish.boxes), str(wish.boxes))
-    if wish.detector is None and not wish.fetch_detector:
+    """The boxes (F, 4) of each picture; none where a picture is left out, which is told."""
+    ways, faults = wish.ways, list[Fault]()
+    if ways.box is not None:
+        return [_parse_box(ways.box)] * len(photos)
+    if ways.boxes is not None:
+        found, faults = by_file(photos, read_boxes(ways.boxes), ways.boxes)
+        _settle(console, wish, faults)
+        return found
+    if not ways.given:
         return whole(photos)
-    detect = load(wish.detector or fetch())
+    detect = load(ways.detector or fetch())
     with counting(console, "looking for faces") as tick:
         found, faults = by_detector(photos, detect, tick)
     _settle(console, wish, faults)
@@ -146,76 +197,54 @@ def _parse_box(text: str) -> Floats:
     return np.array([values])
 
 
-def _say_whole(console: Console, crop: CropOptions) -> None:
-    if crop.box == "image":
-        console.print("note: this run was trained on whole images, and sees yours whole")
-        return
+def _crop(console: Console, wish: Wish, dataset: Dataset) -> CropOptions:
+    """How faces are cut out of photos: as in training, or in the nearest way there is, which is told."""
+    crop, boxed = crop_of(wish.run, dataset), _trained_on_boxes(wish.run)
+    if not wish.ways.given:
+        note = "this run was trained on whole pictures, and sees yours whole"
+        if boxed:
+            note = "no box and no detector, so each whole picture is taken for the face"
+            note += "; --box, --boxes or --fetch-detector say where it is"
+        console.print(f"note: {note}", soft_wrap=True)
+        return crop.model_copy(update={"box": "image"})
+    if boxed:
+        return crop.model_copy(update={"box": "file"})
     console.print(
-        "note: no box and no detector, so each whole picture is taken for the face; "
-        "--box, --boxes or --fetch-detector say where it is",
-        soft_wrap=True,
+        "note: this run was trained on whole pictures, so each box is taken for one, without a margin", soft_wrap=True
     )
+    return crop.model_copy(update={"box": "file", "margin": 0.0})
+
+
+def _trained_on_boxes(run: Run) -> bool:
+    crop = run.recipe.crop
+    if not crop.width or crop.box == "image":
+        return False
+    return bool(np.isfinite(read_faces(run.path / "faces.parquet").boxes).any())
 
 
 def run_model(console: Console, wish: Wish, faces: Faces) -> Predictions:
-    """The points of every face, in its photo's px, in the run's fullest marking scheme."""
+    """The points of every face, in its photo's px, in the run's fullest marking scheme.
+
+    Raises:
+        QualityError: a point is no number.
+    """
     run, count = wish.run, len(faces.dataset)
-    steps = predict_folds(
-        run, faces.dataset, np.zeros(count, dtype=np.int64), len(run.env["schemes"]), None, faces.crop
-    )
+    if missing := sorted(set(run.wanted) - set(run.finished)):
+        folds = ", ".join(map(str, missing))
+        console.print(f"note: fold {folds} not finished; the others are averaged", soft_wrap=True)
+    fullest = np.zeros(count, dtype=np.int64)
+    steps = predict_folds(run, faces.dataset, fullest, len(run.env["schemes"]), None, faces.crop)
     result = None
     with counting(console, "predicting") as tick:
         for result in steps:
             tick(result.folds, len(run.finished))
     assert result is not None
-    return result.predictions
+    found = result.predictions
+    if (bad := np.argwhere(~np.isfinite(found.points).all(-1))).size:
+        name, point = found.ids[bad[0, 0]], found.schema.points[bad[0, 1]]
+        raise QualityError(f"{name}: {point} is not a finite number", "train again, this run cannot be used")
+    return found
 
 
-def tell(console: Console, wish: Wish, faces: Faces, found: Predictions, as_json: bool) -> None:
-    """Write the points, and the pictures where they are wanted, and say so."""
-    photos = faces.dataset.images
-    assert isinstance(photos, Photos)
-    boxes = np.full((len(found.ids), 4), np.nan) if faces.dataset.boxes is None else faces.dataset.boxes
-    files = [str(photos.files[row]) for row in range(len(photos))]
-    notes = make(photos.root, files, found.schema.points, found.points, boxes, None, photos.sizes, found.schema.edges)
-    lost = wish.format.write(notes, wish.out)
-    drawn = draw_all(console, wish.draw, faces, found) if wish.draw else 0
-    if as_json:
-        typer.echo(json.dumps(_rows(found, boxes), indent=2, allow_nan=False))
-        return
-    console.print(f"{escape(str(wish.out))}: {len(found.ids)} faces, {len(found.schema.points)} points", soft_wrap=True)
-    for line in lost:
-        console.print(f"note: {escape(line)}", soft_wrap=True)
-    if wish.draw:
-        console.print(f"{escape(str(wish.draw))}: {drawn} pictures drawn", soft_wrap=True)
-
-
-def _rows(found: Predictions, boxes: Floats) -> list[dict[str, object]]:
-    names = found.schema.points
-    return [
-        {
-            "id": str(name),
-            "box": box.tolist(),
-            "points": {p: [round(float(v), 3) for v in xy] for p, xy in zip(names, points, strict=True)},
-            "spread": {p: round(float(s), 3) for p, s in zip(names, spread, strict=True) if np.isfinite(s)},
-        }
-        for name, box, points, spread in zip(found.ids, boxes, found.points, found.spread, strict=True)
-    ]
-
-
-def draw_all(console: Console, folder: Path, faces: Faces, found: Predictions) -> int:
-    """Write every picture with its faces' points drawn in, as JPEG under its own name; how many."""
-    photos = faces.dataset.images
-    assert isinstance(photos, Photos)
-    boxes = faces.dataset.boxes if faces.crop.box != "image" else None
-    names = list(dict.fromkeys(photos.files.tolist()))
-    with counting(console, "drawing") as tick:
-        for done, name in enumerate(names, 1):
-            rows = np.flatnonzero(photos.files == name)
-            picture = np.ascontiguousarray(decode(photos.path(int(rows[0])), 3).pixels)
-            for row in rows:
-                draw_face(picture, found.points[row], found.schema.edges, None if boxes is None else boxes[row])
-            target = folder / name
-            save_jpeg(picture, target if target.suffix.lower() in (".jpg", ".jpeg") else folder / f"{name}.jpg")
-            tick(done, len(names))
-    return len(names)
+def _many(count: int, one: str) -> str:
+    return f"{count} {one if count == 1 else one + 's'}"

@@ -127,7 +127,10 @@ def finish(console: Console, run: Run, as_json: bool) -> None:
         return
     render(result, console)
     data = run.env["data"]
-    line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
+    if run.found.competition.has_test:
+        line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
+    else:
+        line = f"{shlex.join(['kptool', 'predict', str(run.path)])} YOUR-PHOTOS --draw drawn"
     console.print(f"\nnext: {escape(line)}", soft_wrap=True)
 
 

@@ -87,7 +87,7 @@ def _columns(found: Annotations, files: Schema, schema: Schema) -> list[int]:
     if set(schema.points) <= set(found.names):
         return [found.names.index(point) for point in schema.points]
     if all(name.isdigit() for name in found.names) and len(found.names) == len(files.points):
-        return [files.index(point) for point in schema.points]
+        return [files.index(point) for point in schema.points]  # the files only count
     missing = next(point for point in schema.points if point not in found.names)
     raise DataError(
         f"{found.root}: the annotations have {len(found.names)} points and none called '{missing}'",

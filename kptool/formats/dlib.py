@@ -92,6 +92,8 @@ def _document(rows: Annotations, place: str) -> Iterator[str]:
 
 def _box(rows: Annotations, row: int, names: list[str], place: str) -> Iterator[str]:
     left, top, width, height = rows.boxes[row].tolist()
+    if math.isnan(left):
+        return  # a picture without a face
     if width < 1 or height < 1:
         raise DataError(
             f"{place}: a box of {rows.files[row]} is {width:g} x {height:g} px when rounded", "mend the box"

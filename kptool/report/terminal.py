@@ -68,8 +68,9 @@ def _habits(pen: Pen, report: Report) -> list[RenderableType]:
         return []
     places = ", ".join(f"{v:+.2f} px ({name})" for name, v in report.label_shift.items())
     words = (
-        f"Labels sit to the right of the pixels they mean by {places}: mirrored copies showed it. It is taken off in "
-        "training and put back into predictions, so it costs no score; half a pixel means counting from pixel corners."
+        f"Labels sit to the right of the pixels they mean by {places} of the model's frame: mirrored copies showed it. "
+        "It is taken off in training and put back into predictions, so it costs no score; half a pixel means counting "
+        "from pixel corners."
     )
     return [pen.hang("NOTE", words, "bold")]
 

@@ -24,6 +24,7 @@ class Answers:
         sample: row ids of the sample submission, or None.
         header: first line of a lookup or long submission.
         guessed: the faces that were answered by the mean shape.
+        names: K point names as the competition's own files call them; empty = as the schema does.
         image_ids: N ids of the faces' pictures in COCO results; None = the pictures are counted from 1.
     """
 
@@ -33,6 +34,7 @@ class Answers:
     sample: Ints | None
     header: str
     guessed: tuple[Guess, ...] = ()
+    names: tuple[str, ...] = ()
     image_ids: list[int | str] | None = None
 
     def __post_init__(self) -> None:

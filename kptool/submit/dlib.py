@@ -21,7 +21,7 @@ def faces(answers: Answers) -> Annotations:
     whole = annotated.make(
         root=images.root if isinstance(images, Photos) else Path(),
         files=answers.files.tolist(),
-        names=schema.points,
+        names=answers.names or schema.points,
         points=every_point(answers),
         boxes=_drawn(answers.dataset.boxes),
         sizes=answers.dataset.sizes,
