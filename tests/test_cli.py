@@ -28,7 +28,7 @@ from kptool.intake import take_in
 
 HEAVY = ["torch", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml"]
 COMMANDS = ["cv", "report", "submit", "predict", "list", "show", "data"]
-BELOW = {"data": ["convert", "check"]}
+BELOW = {"data": ["check", "convert"]}
 LEAVES = [f"{command} {below}".strip() for command in COMMANDS for below in BELOW.get(command, [""])]
 
 

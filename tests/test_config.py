@@ -270,6 +270,12 @@ def test_a_pattern_with_a_group_is_taken(person: str) -> None:
     assert competition(person=person).person == person
 
 
+def test_only_a_competition_with_test_files_has_something_to_submit() -> None:
+    assert {name for name in names() if not find(name).competition.has_test} == {"imm-faces", "imm-nose"}
+    assert not competition().has_test
+    assert competition(test="labels_test.xml").has_test
+
+
 def test_what_the_files_call_the_points_follows_their_own_order() -> None:
     assert competition(only=["right_in", "nose"]).names_in_files == ("right_in", "nose")
     assert competition(numbered=True, only=["right_in", "nose"]).names_in_files == ("03", "00")

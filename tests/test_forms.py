@@ -45,13 +45,18 @@ def points() -> Floats:
     return found
 
 
-def answers(found: Floats | None = None, test: Dataset | None = None, **changes: list[int | str]) -> submit.Answers:
+def answers(
+    found: Floats | None = None,
+    test: Dataset | None = None,
+    names: tuple[str, ...] = (),
+    image_ids: list[int | str] | None = None,
+) -> submit.Answers:
     test = test or dataset()
     found = points() if found is None else found
     predictions = Predictions(test.ids, found, np.full(found.shape[:2], np.nan), SCHEMA)
     whole = submit.whole_lookup(test)
     guessed = (records.Guess(IDS[3], "truncated"),)
-    return submit.Answers(test, predictions, whole, None, "Id,Predicted", guessed, **changes)
+    return submit.Answers(test, predictions, whole, None, "Id,Predicted", guessed, names, image_ids)
 
 
 def written(form: str, folder: Path, given: submit.Answers | None = None) -> Path:
@@ -126,6 +131,14 @@ def test_dlib_has_a_box_and_whole_pixels_for_every_face(tmp_path: Path) -> None:
         else:  # it has none: the hull of its points
             assert (sides[:2] <= found.min(0)).all()
             assert (sides[:2] + sides[2:] > found.max(0)).all()
+
+
+def test_dlib_calls_the_points_as_the_competitions_files_do(tmp_path: Path) -> None:
+    names = ("02", "00", "01")  # not in the order of the schema
+    root = ElementTree.parse(written("dlib", tmp_path, answers(names=names)))
+    box = next(root.iter("box"))
+    parts = {part.get("name"): (int(part.get("x", "")), int(part.get("y", ""))) for part in box.findall("part")}
+    assert np.abs(np.array([parts[name] for name in names]) - points()[0]).max() <= 0.5
 
 
 def test_coco_has_a_result_per_face_and_every_bit(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`kptool data`: annotation files. `kptool data convert` brings them from one format to another."""
+"""`kptool data`: annotation files, checked and brought from one format to another."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from kptool.cli.data_check import check
+
 data_app = typer.Typer(
     name="data",
-    help="Annotation files: convert them from one format to another.",
+    help="Annotation files: check them, convert them from one format to another.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -22,6 +24,9 @@ data_app = typer.Typer(
 def _root(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+data_app.command("check", short_help="Look for what is wrong in pictures and labels.")(check)
 
 
 @data_app.command("convert", short_help="Write annotations in another format.")

@@ -102,7 +102,7 @@ def _listen(worker: _Worker, reached: dict[int, int], watch: Watch) -> None:
     fold = worker.slice.fold
     try:
         message = worker.pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         worker.process.join()
         code = worker.process.exitcode
         why = f"was killed (signal {-code})" if code and code < 0 else f"ended with code {code}"

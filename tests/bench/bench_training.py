@@ -150,7 +150,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def write_csv(path: Path, dataset: Dataset) -> None:
     """Lay a dataset of one-channel images out as Kaggle does."""
     words = [str(value) for value in range(256)]
-    pixels = (" ".join(words[v] for v in image.ravel().tolist()) for image in dataset.images)
+    pixels = (" ".join(words[v] for v in image.ravel().tolist()) for image in dataset.pixels)
     labels = ("".join("," if np.isnan(v) else f"{v:.6f}," for v in points.ravel()) for points in dataset.points)
     lines = [label + text + "\n" for label, text in zip(labels, pixels, strict=True)]
     path.write_text(",".join([*SCHEMA.columns, "Image"]) + "\n" + "".join(lines * COPIES))
