@@ -10,9 +10,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +32,9 @@ from kptool.resample import cut
 from kptool.schema import Schema
 
 VERSION = 2
+LARGE = 16_000_000
+"""px of a photo from which on no two are in memory at a time."""
+ONE_LARGE = Lock()
 Tick = Callable[[int, int], object]
 """Told how many images of how many are done."""
 Fault = tuple[int, str]
@@ -159,10 +164,12 @@ def _frames(
     def fill(row: int) -> Fault | None:
         if row in unusable:
             return None
+        large = isinstance(images, Photos) and int(images.sizes[row].prod()) > LARGE
         try:
-            out[row] = _frame(images, row, to_frame[row], frame, channels)
+            with ONE_LARGE if large else nullcontext():
+                out[row] = _frame(images, row, to_frame[row], frame, channels)
         except DataError as error:
-            return row, str(error)
+            return row, error.message
         return None
 
     with ThreadPoolExecutor(cores()) as threads:  # decoding and resampling leave Python's lock alone

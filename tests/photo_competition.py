@@ -228,4 +228,5 @@ class Spots(nn.Module):
 
 def _centroid(weight: torch.Tensor) -> torch.Tensor:
     x, y = torch.arange(weight.shape[1]), torch.arange(weight.shape[0])
-    return torch.stack([(weight.sum(0) * x).sum(), (weight.sum(1) * y).sum()]) / weight.sum()
+    total = weight.sum().clamp(min=1e-9)  # where there is no spot, the corner
+    return torch.stack([(weight.sum(0) * x).sum(), (weight.sum(1) * y).sum()]) / total

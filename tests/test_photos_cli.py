@@ -107,15 +107,17 @@ def test_spots_come_back_in_every_form(done: Trained, tmp_path: Path) -> None:
     assert_allclose(whole.points[:, order], truth(done.own.test), atol=0.51)
 
 
-def test_a_photo_alone_is_answered_as_among_others(done: Trained) -> None:
+def test_a_photo_alone_is_answered_as_among_others(done: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run(done.run)
     test = read_test(run.found, done.own.data).dataset
-    every = last(run, test)
-    for row in (0, 1, 5):
-        alone = last(run, test.take([row]))
-        print("ALONE", np.abs(alone.points[0] - every.points[row]).max())
-        assert_allclose(alone.points[0], every.points[row], rtol=0, atol=1e-3)
-        assert alone.ids[0] == every.ids[row]
+    # A network's float32 sums depend on the batch's size; all around it must not.
+    for atol in (2e-5, 1e-9):
+        every = last(run, test)
+        for row in (0, 1, 5):
+            alone = last(run, test.take([row]))
+            assert_allclose(alone.points[0], every.points[row], rtol=0, atol=atol)
+            assert alone.ids[0] == every.ids[row]
+        monkeypatch.setattr(keypoints, "build", Spots)
 
 
 def last(run: Any, dataset: Any) -> Predictions:
@@ -289,33 +291,38 @@ def test_one_photo_at_two_sizes_stays_whole(done: Trained, copy: Path) -> None:
 # --- memory ---
 
 LARGE = """
-import resource, sys
+import re, sys
 from pathlib import Path
 import numpy as np
 from kptool.config import CropOptions
 from kptool.dataset import Dataset, Photos
 from kptool.pixels import prepare
 from kptool.schema import make_schema
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak():  # MiB; getrusage would count what the parent process had in memory when it forked
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+before = peak()
 folder, names = Path(sys.argv[1]), np.array(["large.jpg"] * 4)
 photos = Photos(folder, names, np.full((4, 2), 10_000))
-boxes = np.array([[400.0 * n, 4000.0, 100.0, 120.0] for n in range(4)])
+boxes = np.array([[400.0 * n, 4000.0, 40.0, 30.0] for n in range(4)])  # too small for a JPEG's own reduction
 schema = make_schema("large", ["nose"])
 dataset = Dataset(np.array(list("abcd")), photos, np.full((4, 1, 2), np.nan), schema, "large", boxes=boxes)
 assert prepare(dataset, CropOptions(width=72, height=60), 3).faults == []
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux alone")
+@pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc")
 def test_faces_in_a_photo_of_100_megapixels_need_bounded_memory(tmp_path: Path) -> None:
     Image.new("RGB", (10_000, 10_000), "grey").save(tmp_path / "large.jpg")
     words = [sys.executable, "-c", LARGE, str(tmp_path)]
     said = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert said.returncode == 0, said.stderr
-    # Pillow's copy at 4 bytes a pixel and ours at 3, of one picture at a time, though four faces are cut in threads.
-    assert float(said.stdout) < 850
+    # One picture is decoded at a time, at 4 bytes a pixel beside the 3 that are returned: 670 MiB. Other threads may
+    # still cut from theirs, 290 each. Four decoded at once would need 2700.
+    assert 400 < float(said.stdout) < 1600
 
 
 # --- real photos ---

@@ -28,7 +28,16 @@ def tell(console: Console, wish: Wish, faces: Faces, found: Predictions, as_json
     assert boxes is not None, "a whole picture is a box too"
     home = absolute(wish.out if wish.format.name in table.FOLDERS else wish.out.parent)
     root, files = _named(photos, home)
-    notes = make(root, files, found.schema.points, found.points, boxes, None, photos.sizes, found.schema.edges)
+    holds = wish.format.holds
+    notes = make(  # no boxes, sizes or edges that the user never gave are told as lost
+        root,
+        files,
+        found.schema.points,
+        found.points,
+        boxes if holds.boxes or wish.ways.given else None,
+        sizes=photos.sizes if holds.sizes else None,
+        edges=found.schema.edges if holds.edges else (),
+    )
     lost = wish.format.write(notes, wish.out)
     console.print(
         f"{escape(str(wish.out))} ({wish.format.name}): {_many(len(found.ids), 'face')} in "
