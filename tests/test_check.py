@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import typer
+from picture_files import exif
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -24,7 +25,6 @@ from kptool.dataset import Dataset
 from kptool.formats import table
 from kptool.geometry import Bytes, Floats, rotate, scale, shift
 from kptool.schema import make_schema
-from picture_files import exif
 
 NAMES = ["left_eye", "right_eye", "left_brow", "right_brow", "nose", "left_mouth", "right_mouth"]
 SHAPE = np.array([[14, -12], [-14, -12], [17, -20], [-17, -20], [0, 2], [9, 16], [-9, 16]], dtype=np.float64)

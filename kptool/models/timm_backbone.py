@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,8 @@ def make_timm(options: ModelOptions, maps: bool, size: tuple[int, int]) -> Backb
     if not timm.is_model(name):
         raise UsageError(f"model.backbone: timm has no model called '{name}'", _closest(name, timm.list_models()))
     extra = _weights(options)
+    # timm warns of every tensor that a net without classifier has no use for; what is missing was checked above.
+    logging.getLogger("timm.models._builder").setLevel(logging.ERROR)
     make = partial(_pyramid if maps else _pooled, name, options.channels)
     shape = (1, options.channels, size[1], size[0])
     try:
