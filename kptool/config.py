@@ -51,7 +51,7 @@ class CropOptions(Settings):
     width: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = the images' own size")
     height: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = as the width")
     box: Literal["auto", "file", "image"] = Field(
-        "auto", description="what is cropped: the file's box, the whole image, or auto = the box where there is one"
+        "auto", description="what is cropped: the file's box, the whole image, or auto = boxes if the file has any"
     )
     margin: Annotated[float, Field(ge=-0.4, le=4)] = Field(
         0.2, description="added on each side of a box, fraction of its sides"
@@ -65,6 +65,13 @@ class CropOptions(Settings):
     outside: Literal["keep", "mask"] = Field(
         "keep", description="labels outside the frame and its slack: keep, or mask (not labelled in training)"
     )
+
+    @model_validator(mode="after")
+    def _needs_a_width(self) -> Self:
+        if not self.width and (self.height or self.box == "file"):
+            what = f"crop.height = {self.height}" if self.height else "crop.box = 'file'"
+            raise UsageError(f"{what} without crop.width", "set crop.width too")
+        return self
 
 
 class ModelOptions(Settings):

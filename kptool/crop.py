@@ -6,12 +6,18 @@ padded, never moved or cut: the map knows nothing of the photo's border, so the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kptool.config import CropOptions
-from kptool.dataset import Dataset, Photos
+from kptool.dataset import Dataset, Mask, Photos
 from kptool.errors import UsageError
 from kptool.geometry import Affine, Floats, crop_resize, identity
+
+FARTHEST = 1e7
+SMALLEST = 1e-3
+"""px: sides and places of boxes beyond these are slips, and would take the arithmetic's precision away."""
 
 
 def model_size(dataset: Dataset, options: CropOptions) -> tuple[int, int]:
@@ -37,6 +43,24 @@ def uses_boxes(dataset: Dataset, options: CropOptions) -> bool:
     return options.box == "file" or (options.box == "auto" and dataset.boxes is not None)
 
 
+def settled(dataset: Dataset, options: CropOptions) -> CropOptions:
+    """The options with crop.box = "auto" settled by a dataset, so that other images are cropped alike."""
+    return options.model_copy(update={"box": "file" if uses_boxes(dataset, options) else "image"})
+
+
+def boxed_or_whole(dataset: Dataset) -> Dataset:
+    """The dataset with the whole image in place of every box that cannot be used."""
+    if dataset.boxes is None:
+        return dataset
+    sizes = dataset.sizes.astype(np.float64)
+    corner, side = dataset.boxes[:, :2], dataset.boxes[:, 2:]
+    fine: Mask = np.asarray(np.isfinite(dataset.boxes).all(1) & (np.abs(dataset.boxes) <= FARTHEST).all(1))
+    fine &= (side >= SMALLEST).all(1)
+    fine &= (corner < sizes).all(1) & (corner + side > 0).all(1)
+    whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
+    return replace(dataset, boxes=np.where(fine[:, None], dataset.boxes, whole))
+
+
 def regions(dataset: Dataset, options: CropOptions) -> Floats:
     """(N, 4) what is cropped, before margins: the face's box or the whole image; NaN where a wanted box is missing."""
     sizes = dataset.sizes.astype(np.float64)
@@ -57,7 +81,9 @@ def crop_maps(dataset: Dataset, options: CropOptions) -> Affine:
         return identity(len(dataset))
     margin = options.margin if uses_boxes(dataset, options) else 0.0
     aspect = size if options.aspect == "keep" else None
-    return crop_resize(grow(regions(dataset, options), margin, aspect), size)
+    boxes = regions(dataset, options)
+    boxes = np.where((boxes[:, 2:] > 0).all(1, keepdims=True), boxes, np.nan)  # no map for what shows nothing
+    return crop_resize(grow(boxes, margin, aspect), size)
 
 
 def grow(boxes: Floats, margin: float, aspect: tuple[int, int] | None) -> Floats:
@@ -71,16 +97,27 @@ def grow(boxes: Floats, margin: float, aspect: tuple[int, int] | None) -> Floats
 
 
 def box_faults(dataset: Dataset, options: CropOptions) -> list[tuple[int, str]]:
-    """(row, what is wrong) for every row whose crop cannot be made; one line each."""
+    """(row, what is wrong) for every row whose crop cannot be made; one line each.
+
+    Raises:
+        UsageError: boxes are asked for, and no image has one.
+    """
     if not options.width:
         return []
+    if options.box == "file" and dataset.boxes is None:
+        raise UsageError(
+            f"{dataset.schema.name}: none of {len(dataset)} images has a box, and crop.box is 'file'",
+            "give boxes, or train on whole images with --set crop.box=image",
+        )
     boxes, sizes = regions(dataset, options), dataset.sizes
     out = []
     for row in np.flatnonzero(sizes.all(1)):
         left, top, width, height = boxes[row]
         shown = f"box ({left:g}, {top:g}, {width:g}, {height:g})"
         if not np.isfinite(boxes[row]).all():
-            out.append((int(row), f"{dataset.ids[row]}: no box, and crop.box is '{options.box}'"))
+            out.append((int(row), f"{dataset.ids[row]}: no box, where others have one"))
+        elif max(map(abs, boxes[row])) > FARTHEST or 0 < min(width, height) < SMALLEST:
+            out.append((int(row), f"{dataset.ids[row]}: {shown} is of no size that a photo has"))
         elif width <= 0 or height <= 0:
             out.append((int(row), f"{dataset.ids[row]}: {shown} has no area"))
         elif left >= sizes[row, 0] or top >= sizes[row, 1] or left + width <= 0 or top + height <= 0:

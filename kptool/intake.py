@@ -10,6 +10,7 @@ import numpy as np
 
 from kptool.competitions import Found
 from kptool.config import CropOptions, Recipe
+from kptool.crop import box_faults, boxed_or_whole, uses_boxes
 from kptool.dataset import Dataset, Ints, Lookup, Mask, Photos
 from kptool.errors import DataError, MissingFileError, UsageError
 from kptool.folds import Folds, load, make
@@ -85,11 +86,12 @@ def take_in(
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
-    dataset, thumbnails, faults = sound(get(found.competition).read_train(data, schema), tick)
+    dataset, thumbnails, faults = sound(get(found.competition).read_train(data, schema), recipe.crop, tick)
     if recipe.data.on_bad == "fail":
         refuse_faults(faults)
     dataset, notes = apply_outside(dataset, recipe.data.outside)
-    schemes = discover(dataset.labelled)  # before rows are dropped, so that a scheme has one name in every recipe
+    # Before rows are dropped, so that a scheme has one name in every recipe.
+    schemes, scattered = whole_schemes(dataset.labelled)
     rows, dropped = _choose_rows(dataset, recipe)
     if len(rows) < len(dataset):
         dataset, thumbnails = dataset.take(rows), thumbnails[rows]
@@ -103,23 +105,38 @@ def take_in(
         folds = load(saved, dataset.digest, dataset.ids)
     else:
         folds = make(dataset, thumbnails, scheme, recipe.folds, recipe.seed)
-    mix, unknown = _test_mix(found, data, schemes)
+    mix, unknown = _test_mix(found, data, schemes, uses_boxes(dataset, recipe.crop))
     skipped = [f"left out: {why}" for _, why in faults]
-    return Intake(dataset, scheme, schemes, folds, mix, [*skipped, *notes, *dropped, *unknown])
+    return Intake(dataset, scheme, schemes, folds, mix, [*skipped, *notes, *scattered, *dropped, *unknown])
 
 
-def sound(dataset: Dataset, tick: Tick | None = None) -> Sound:
-    """Open every picture once, and part the usable rows from the others."""
+def whole_schemes(labelled: Mask) -> tuple[Schemes, list[str]]:
+    """The marking schemes behind labels (N, K), and what to tell of them.
+
+    Where no scheme marks every point that is ever labelled, none could answer a new image whole: an output that was
+    never trained would be asked. Then there is one scheme of all those points.
+    """
+    schemes = discover(labelled)
+    ever: Mask = np.asarray(labelled.any(0))
+    if (schemes.masks | ~ever).all(1).any():
+        return schemes, []
+    union = Schemes(ever[None], (f"{int(ever.sum())} points",))
+    return union, [f"no common pattern of labels holds all {int(ever.sum())} points, so one scheme answers every image"]
+
+
+def sound(dataset: Dataset, crop: CropOptions, tick: Tick | None = None) -> Sound:
+    """Open every picture once, and part the rows that a recipe can use from the others."""
     if not isinstance(dataset.images, Photos):
         return Sound(dataset, dataset.images, [])
-    folder, faults = prepare(dataset, THUMBNAIL, 1, tick)
-    if faults:
-        dataset = dataset.take(np.setdiff1d(np.arange(len(dataset)), [row for row, _ in faults]))
-        if not len(dataset):
-            raise DataError(f"none of {len(faults)} pictures can be used: {faults[0][1]}", "check --data")
-        folder, again = prepare(dataset, THUMBNAIL, 1, tick)
-        refuse_faults(again)
-    return Sound(dataset, open_arrays(folder, dataset.schema).images, faults)
+    folder, undecoded = prepare(boxed_or_whole(dataset), THUMBNAIL, 1, tick)
+    thumbnails = open_arrays(folder, dataset.schema).images
+    faults = sorted((dict(box_faults(dataset, crop)) | dict(undecoded)).items())
+    if not faults:
+        return Sound(dataset, thumbnails, [])
+    rows = np.setdiff1d(np.arange(len(dataset)), [row for row, _ in faults])
+    if not len(rows):
+        raise DataError(f"none of {len(faults)} pictures can be used: {faults[0][1]}", "check --data")
+    return Sound(dataset.take(rows), np.asarray(thumbnails[rows]), faults)
 
 
 def read_test(found: Found, data: Path | None) -> TestSet:
@@ -160,7 +177,7 @@ def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:
     return np.flatnonzero(keep), [f"{int((~keep).sum())} of {len(keep)} rows left out: {why}"]
 
 
-def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> tuple[list[float] | None, list[str]]:
+def _test_mix(found: Found, data: Path | None, schemes: Schemes, boxed: bool) -> tuple[list[float] | None, list[str]]:
     if not found.competition.has_test:
         return None, []
     # A folder with training.csv alone must train; a damaged test file is told now and not after an hour of training.
@@ -168,4 +185,7 @@ def _test_mix(found: Found, data: Path | None, schemes: Schemes) -> tuple[list[f
         test = read_test(found, data)
     except MissingFileError as error:
         return None, [f"the test set's mix of marking schemes is not known ({error.message})"]
-    return schemes.share(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points))), []
+    notes = []
+    if boxed and test.dataset.boxes is None and isinstance(test.dataset.images, Photos):
+        notes = ["the test images have no boxes, and faces are cut out by their boxes: they cannot be answered so"]
+    return schemes.share(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points))), notes

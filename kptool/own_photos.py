@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kptool.dataset import Dataset, Names, Photos
+from kptool.dataset import Dataset, Photos
 from kptool.detector import Detect
 from kptool.errors import DataError, UsageError
+from kptool.formats.annotated import face_ids
 from kptool.formats.boxes import Box
 from kptool.geometry import Floats
 from kptool.photos import SUFFIXES, decode, open_photos
@@ -59,8 +60,11 @@ def collect(paths: Sequence[Path]) -> Pictures:
 
 
 def absolute(path: Path) -> Path:
-    """A path from the root, without "..", which no picture's name may hold; symlinks stay what they are."""
-    return Path(os.path.normpath(path.absolute()))
+    """A path from the root, without "..", which no picture's name may hold; other symlinks stay what they are."""
+    whole_path = path.absolute()
+    if ".." in whole_path.parts:  # behind a symlink it leads elsewhere than the name lets think
+        whole_path = Path(os.path.realpath(whole_path.parent)) / whole_path.name
+    return Path(os.path.normpath(whole_path))
 
 
 def by_file(photos: Photos, given: Mapping[str, Sequence[Box]], file: Path) -> tuple[list[Floats], list[Fault]]:
@@ -115,7 +119,7 @@ def to_dataset(photos: Photos, boxes: Sequence[Floats], schema: Schema) -> Datas
     """A row for every box; ids are the pictures' names, with #0, #1, ... where one has several faces."""
     rows = np.repeat(np.arange(len(photos)), [len(b) for b in boxes]).astype(np.int64)
     taken = photos[rows]
-    ids = _ids(photos.files, [len(b) for b in boxes])
+    ids = face_ids(taken.files)
     points = np.full((len(rows), len(schema.points), 2), np.nan)
     every = np.concatenate([np.empty((0, 4)), *boxes])
     return Dataset(ids, taken, points, schema, _stamp(photos), boxes=every)
@@ -126,13 +130,5 @@ def _stamp(photos: Photos) -> str:
     digest = hashlib.sha256()
     for path in map(photos.path, range(len(photos))):
         status = path.stat()
-        digest.update(os.fsencode(path) + f" {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(path) + f" {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _ids(files: Names, counts: Sequence[int]) -> Names:
-    each = (
-        [name] if count == 1 else [f"{name}#{n}" for n in range(count)]
-        for name, count in zip(files.tolist(), counts, strict=True)
-    )
-    return np.array([name for names in each for name in names], dtype=np.str_)

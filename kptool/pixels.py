@@ -31,7 +31,7 @@ from kptool.photos import decode
 from kptool.resample import cut
 from kptool.schema import Schema
 
-VERSION = 2
+VERSION = 3
 LARGE = 16_000_000
 """px of a photo from which on no two are in memory at a time."""
 ONE_LARGE = Lock()
@@ -88,10 +88,7 @@ def prepare(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | Non
     size = model_size(dataset, crop)
     edge = slack(size, crop)
     to_frame = crop_maps(dataset, crop).then(shift(*edge))
-    # The labels are in the key beside the files' digest: edits and masks change them without touching a file.
-    key = f"{VERSION} {dataset.digest} {size} {edge} {channels}".encode()
-    content = hashlib.sha256(key + dataset.points.tobytes() + to_frame.matrix.tobytes())
-    folder = cache_folder() / "frames" / content.hexdigest()[:24]
+    folder = cache_folder() / "frames" / _key(dataset, to_frame, [size, edge, channels])
     done = folder / "done.json"
     if done.is_file():
         return Prepared(folder, [])
@@ -103,20 +100,33 @@ def prepare(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | Non
         frame = (size[0] + 2 * edge[0], size[1] + 2 * edge[1])
         fill = partial(_frames, dataset, crop, to_frame, frame, channels, faults, tick)
         write_atomic(folder / "images.npy", fill)
+        write_text(folder / "frame.json", json.dumps({"size": size, "slack": edge}))
         if not faults:  # last: the folder is whole
-            write_text(done, json.dumps({"digest": dataset.digest, "size": size, "slack": edge}))
+            write_text(done, json.dumps({"digest": dataset.digest}))
     except OSError as error:
         raise KptoolError(f"{folder}: cannot be written ({error})", "set KPTOOL_CACHE to a folder with room") from None
     return Prepared(folder, sorted(faults))
 
 
+def _key(dataset: Dataset, to_frame: Affine, numbers: list[object]) -> str:
+    """24 hex digits over everything that decides the frames, row by row.
+
+    A dataset's digest tells which files there are, not which row is which; and edits and masks change labels without
+    touching a file.
+    """
+    files = dataset.images.files.tolist() if isinstance(dataset.images, Photos) else []
+    text = json.dumps([VERSION, dataset.digest, numbers, dataset.ids.tolist(), files])
+    content = hashlib.sha256(text.encode() + dataset.points.tobytes() + to_frame.matrix.tobytes())
+    return content.hexdigest()[:24]
+
+
 def open_arrays(folder: Path, schema: Schema) -> Arrays:
-    """Open prepared frames; the images stay on disk until they are touched."""
+    """Open prepared frames; the images stay on disk until they are touched. Rows with faults are black."""
     ids, points, to_frame = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in ("ids", "points", "to_frame"))
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
-    to_model = shift(-done["slack"][0], -done["slack"][1])
-    return Arrays(ids, images, points, Affine(to_frame), schema, to_model, (done["size"][0], done["size"][1]))
+    frame = json.loads((folder / "frame.json").read_text(encoding="utf-8"))
+    to_model = shift(-frame["slack"][0], -frame["slack"][1])
+    return Arrays(ids, images, points, Affine(to_frame), schema, to_model, (frame["size"][0], frame["size"][1]))
 
 
 def arrays_of(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None) -> Arrays:
@@ -184,7 +194,7 @@ def _frame(images: Bytes | Photos, row: int, to_frame: Affine, frame: tuple[int,
     """(C, H, W) one image's frame."""
     if not isinstance(images, Photos):
         return cut(np.moveaxis(np.asarray(images[row]), 0, -1), to_frame, frame)
-    scale = float(np.sqrt(abs(np.linalg.det(to_frame.matrix[:2, :2]))))
+    scale = float(np.linalg.norm(to_frame.matrix[:2, :2], axis=0).max())  # of the axis that keeps most detail
     decoded = decode(images.path(row), 3 if channels == 3 else 1, min(1.0, scale))
     return cut(decoded.pixels, decoded.from_original.inverse().then(to_frame), frame)
 

@@ -28,8 +28,11 @@ class Step(NamedTuple):
 
 
 def crop_of(run: Run, test: Dataset) -> CropOptions:
-    """How a run's images were cropped; photos shown to a run of plain images are cropped to those images' size."""
-    crop = run.recipe.crop
+    """How a run's images were cropped, with "auto" settled by its training images.
+
+    Photos shown to a run of plain images are cropped to those images' size.
+    """
+    crop = run.recipe.crop.model_copy(update={"box": run.env.get("crop_box", run.recipe.crop.box)})
     if crop.width or not isinstance(test.images, Photos):
         return crop
     width, height = (int(v) for v in run.env["size"])

@@ -109,10 +109,38 @@ def mirror_points(points: npt.ArrayLike, schema: Schema) -> Floats:
     return np.asarray(points, dtype=np.float64)[..., list(schema.mirror), :]
 
 
-def check_mirror(schema: Schema, points: Floats) -> None:
-    """Hold the mirror pairs against the mean shape of labelled points (N, K, 2).
+def typical_shape(points: Floats, rounds: int = 10) -> Floats:
+    """(K, 2) the mean of points (N, K, 2), every row of two or more moved and scaled onto it; NaN where unknown.
 
-    The mean shape, flipped about its own middle and renamed, must fall back onto itself: every renamed point must land
+    A plain mean would mix where a face stands with which of its points are labelled: photos are of any size, faces are
+    anywhere in them, and labels are missing. It starts as the row with most labels and has that row's size, so px of
+    it are px of a face.
+    """
+    labelled: npt.NDArray[np.bool_] = np.asarray(np.isfinite(points).all(-1))
+    rows = labelled.sum(1) >= 2
+    if not rows.any():
+        return np.full(points.shape[1:], np.nan)
+    points, labelled = points[rows], labelled[rows]
+    shape: Floats = points[labelled.sum(1).argmax()].copy()
+    for _ in range(rounds):
+        known = labelled & np.isfinite(shape).all(1)
+        fits = known.sum(1) >= 2
+        weight = known[fits, :, None] / known[fits].sum(1)[:, None, None]
+        here, there = np.where(known[fits, :, None], points[fits], 0), np.where(known[fits, :, None], shape, 0)
+        middle, target = (here * weight).sum(1, keepdims=True), (there * weight).sum(1, keepdims=True)
+        spread = (weight * (here - middle) ** 2).sum((1, 2))
+        gain = np.sqrt((weight * (there - target) ** 2).sum((1, 2)) / np.where(spread > 0, spread, np.inf))
+        moved = (points[fits] - middle) * gain[:, None, None] + target
+        counts = labelled[fits].sum(0)[:, None]
+        total = np.where(labelled[fits, :, None], moved, 0).sum(0)
+        shape = np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+    return shape
+
+
+def check_mirror(schema: Schema, points: Floats) -> None:
+    """Hold the mirror pairs against the typical shape of labelled points (N, K, 2).
+
+    The shape, flipped about its own middle and renamed, must fall back onto itself: every renamed point must land
     nearer to its own place than to its partner's, and a point without partner must lie near the midline.
 
     Raises:
@@ -120,9 +148,9 @@ def check_mirror(schema: Schema, points: Floats) -> None:
     """
     if not schema.mirror:
         return
-    counts = np.isfinite(points[..., 0]).sum(0)
-    mean = np.nansum(points, axis=0) / np.maximum(counts, 1)[:, None]
-    seen = (counts > 0) & (counts[list(schema.mirror)] > 0)
+    mean = typical_shape(points)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(mean).all(1))
+    seen = known & known[list(schema.mirror)]
     if not seen.any():
         return
     middle = (mean[seen, 0] + mean[list(schema.mirror), 0][seen]).mean() / 2

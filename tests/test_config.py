@@ -131,7 +131,8 @@ def other_values() -> dict[str, object]:
 
 
 def test_the_digest_moves_with_every_setting_but_the_name() -> None:
-    old, others = Recipe(), other_values()
+    # A frame's width is given, because its height and its box mean nothing without one.
+    old, others = parse(Recipe, {"crop": {"width": 9}}, "test"), other_values()
     assert set(others) == set(flat(old))
     seen = {old.digest: "default"}
     for key, value in others.items():
@@ -283,3 +284,10 @@ def test_what_the_files_call_the_points_follows_their_own_order() -> None:
     many = [f"p{k}" for k in range(101)]
     assert competition(points=many, pairs=[], numbered=True).names_in_files[-1] == "100"
     assert competition(points=many, pairs=[], numbered=True).names_in_files[7] == "007"
+
+
+@pytest.mark.parametrize("setting", ["crop.height=40", 'crop.box="file"'])
+def test_crop_settings_that_would_do_nothing_are_refused(setting: str) -> None:
+    with pytest.raises(UsageError, match=r"without crop\.width; set crop\.width too"):
+        parse(Recipe, apply_set({}, [setting]), "--set")
+    parse(Recipe, apply_set({}, [setting, "crop.width=40"]), "--set")

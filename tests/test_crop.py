@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,11 @@ import pytest
 
 from kptool.augment import apply_images, apply_points, sample
 from kptool.config import AugmentOptions, CropOptions, PredictOptions
-from kptool.crop import box_faults, crop_maps, grow, model_size, slack
+from kptool.crop import box_faults, boxed_or_whole, crop_maps, grow, model_size, settled, slack
 from kptool.dataset import Dataset, Ints, Photos
 from kptool.errors import UsageError
 from kptool.geometry import Affine, Bytes, Floats, about, centre_of, crop_resize, mirror, resize, rotate, scale, shift
+from kptool.intake import sound, whole_schemes
 from kptool.pixels import open_arrays, prepare
 from kptool.schema import make_schema
 from kptool.views import Forward, make_views, pool, predict_frame
@@ -232,3 +234,58 @@ def test_arrays_are_resized_like_photos() -> None:
     assert np.allclose(back(points), resize((60, 40), (30, 20))(points))
     area = cv2.resize(images[2, 0], (30, 20), interpolation=cv2.INTER_AREA)
     assert np.array_equal(arrays.images[2, 0, 2:-2, 3:-3], area), "a plain halving averages whole areas"
+
+
+def test_frames_know_which_row_is_which_photo(tmp_path: Path) -> None:
+    data = photos(tmp_path, places())
+    assert isinstance(data.images, Photos)
+    unlabelled = replace(data, points=np.full_like(data.points, np.nan))
+    other = replace(data.images, files=data.images.files[[0, 0, 2, 3, 4]])
+    one, two = (prepare(replace(unlabelled, images=images), CROP, 1).folder for images in (data.images, other))
+    assert one != two, "same boxes and same set of files, but row 1 shows another picture"
+    named = prepare(replace(unlabelled, ids=np.array(list("abcde"))), CROP, 1).folder
+    assert named not in (one, two)
+
+
+def test_a_box_of_no_photos_size_is_named(tmp_path: Path) -> None:
+    data = photos(tmp_path, places())
+    boxes = BOXES.copy()
+    boxes[0, 2], boxes[1, 3], boxes[2, 0] = 1e201, 1e-200, -1e9
+    faults = box_faults(replace(data, boxes=boxes), CROP)
+    assert [row for row, _ in faults] == [0, 1, 2]
+    assert all("of no size that a photo has" in text for _, text in faults)
+
+
+def test_whole_images_stand_in_for_boxes_that_cannot_be_used(tmp_path: Path) -> None:
+    data = photos(tmp_path, places())
+    boxes = BOXES.copy()
+    boxes[0], boxes[3, 0] = np.nan, 9000
+    found = boxed_or_whole(replace(data, boxes=boxes)).boxes
+    assert found is not None
+    assert np.array_equal(found[[1, 2, 4]], BOXES[[1, 2, 4]])
+    assert np.array_equal(found[[0, 3]], [[0, 0, 97, 61], [0, 0, 64, 64]])
+    sound_ones = sound(replace(data, boxes=boxes), CropOptions(width=56, box="image"))
+    assert sound_ones.faults == [], "a recipe that looks at whole images does not care"
+    assert [row for row, _ in sound(replace(data, boxes=boxes), CROP).faults] == [0, 3]
+
+
+def test_boxes_asked_for_and_not_there(tmp_path: Path) -> None:
+    data = replace(photos(tmp_path, places()), boxes=None)
+    with pytest.raises(UsageError, match=r"none of 5 images has a box, and crop\.box is 'file'"):
+        box_faults(data, CROP.model_copy(update={"box": "file"}))
+    assert settled(data, CROP).box == "image"
+    assert settled(photos(tmp_path, places()), CROP).box == "file"
+
+
+def test_no_scheme_that_answers_whole_means_one_for_all() -> None:
+    pattern = np.array([[1, 1, 0], [1, 0, 1]], dtype=bool)
+    schemes, notes = whole_schemes(pattern[np.arange(10) % 2])
+    assert schemes.masks.tolist() == [[True, True, True]]
+    assert schemes.names == ("3 points",)
+    assert len(notes) == 1
+    full = np.concatenate([pattern[np.arange(10) % 2], np.ones((3, 3), dtype=bool)])
+    assert len(whole_schemes(full)[0]) == 3
+    assert whole_schemes(full)[1] == []
+    never = full.copy()
+    never[:, 2] = False
+    assert whole_schemes(never)[1] == [], "a point that is never labelled is not missed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -213,6 +214,19 @@ def test_submit_refuses_or_answers_bad_pictures_by_the_mean_shape(done: Trained,
     assert np.isfinite([float(row.split(",")[1]) for row in rows]).all()
     beside = json.loads(path.with_suffix(".json").read_text())
     assert {guess["image"] for guess in beside["mean_shape"]} == set(bad)
+
+
+def test_a_test_set_without_boxes_is_not_answered_by_a_run_that_knows_boxes(
+    done: Trained, copy: Path, tmp_path: Path
+) -> None:
+    text = lines(copy, "test")
+    bare = re.sub(r"<box.*?</box>|<box[^>]*/>", "", text, flags=re.S)
+    assert bare != text
+    (copy / "test.xml").write_text(bare, encoding="utf-8")
+    for more in ([], ["--on-bad", "skip"]):
+        told = refused(2, "submit", done.run, "--data", copy, "--out", tmp_path / "out", *more)
+        assert "none of 8 images has a box" in told
+    assert not list((tmp_path / "out").rglob("*.csv"))
 
 
 def bomb(data: Path, part: str) -> None:

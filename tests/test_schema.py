@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from kptool.competitions import find, names
 from kptool.errors import DataError, UsageError
 from kptool.geometry import Floats, mirror
-from kptool.schema import Schema, check_mirror, make_schema, mirror_points
+from kptool.schema import Schema, check_mirror, make_schema, mirror_points, typical_shape
 
 NAMES = ["left_eye", "nose", "right_eye", "mouth_left", "mouth_right", "chin", "left_ear"]
 PAIRS = [("left_eye", "right_eye"), ("mouth_left", "mouth_right")]
@@ -204,3 +204,30 @@ def test_pupils_are_named_points() -> None:
     with pytest.raises(UsageError, match="did you mean 'right_eye'"):
         make_schema("face", NAMES, pupils=(["left_eye"], ["rihgt_eye"]))
     assert full().pupils == ((0, 6), (2, 1))
+
+
+# --- the typical shape ---
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_typical_shape_knows_neither_place_nor_size_nor_missing_labels(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    shape = np.array([[70.0, 30], [30, 31], [50, 60], [62, 80], [38, 81], [50, 99]])
+    schema = make_schema("face", ["le", "re", "nose", "lm", "rm", "chin"], [("le", "re"), ("lm", "rm")])
+    place, size = generator.uniform(0, 3000, (400, 1, 2)), generator.uniform(0.4, 4, (400, 1, 1))
+    points = (shape + generator.normal(0, 2, (400, 6, 2))) * size + place
+    points[generator.random((400, 6)) < 0.3] = np.nan
+    found = typical_shape(points)
+    gain = np.ptp(found[:, 0]) / np.ptp(shape[:, 0])
+    assert np.abs((found - found.mean(0)) / gain - (shape - shape.mean(0))).max() < 1.0
+    check_mirror(schema, points)
+    swapped = make_schema("face", ["le", "re", "nose", "lm", "rm", "chin"], [("le", "lm"), ("re", "rm")])
+    with pytest.raises(DataError, match="disagrees with the mean shape"):
+        check_mirror(swapped, points)
+
+
+def test_rows_of_one_label_have_no_shape() -> None:
+    points = np.full((5, 3, 2), np.nan)
+    points[:, 1] = 7
+    assert np.isnan(typical_shape(points)).all()
+    assert np.isnan(typical_shape(np.empty((0, 3, 2)))).all()

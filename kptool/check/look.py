@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kptool.check.values import Part
-from kptool.crop import box_faults
+from kptool.crop import boxed_or_whole
 from kptool.dataset import Dataset, Photos
 from kptool.errors import DataError, MissingFileError
 from kptool.files import file_digest
@@ -17,7 +17,7 @@ from kptool.geometry import Bytes
 from kptool.intake import THUMBNAIL
 from kptool.machine import cores
 from kptool.photos import read_header
-from kptool.pixels import Fault, Tick, prepare
+from kptool.pixels import Fault, Tick, open_arrays, prepare
 
 
 class _Seen(NamedTuple):
@@ -44,14 +44,12 @@ def look(name: str, dataset: Dataset, tick: Tick | None = None) -> Part:
     seen = _headers(photos)
     missing = [(row, one.missing) for row, one in enumerate(seen) if one.missing]
     damaged = {row: one.unreadable for row, one in enumerate(seen) if one.unreadable}
-    prepared = prepare(dataset, THUMBNAIL, 1, tick)
-    boxes = {row for row, _ in box_faults(dataset, THUMBNAIL)}
+    prepared = prepare(boxed_or_whole(dataset), THUMBNAIL, 1, tick)
     gone = {row for row, _ in missing}
-    damaged |= {row: why for row, why in prepared.faults if row not in boxes | gone | damaged.keys()}
+    damaged |= {row: why for row, why in prepared.faults if row not in gone | damaged.keys()}
     usable = np.ones(len(dataset), dtype=np.bool_)
     usable[[row for row, _ in prepared.faults]] = False
-    # Not open_arrays: that asks for a set without faults, and would have the good pictures decoded a second time.
-    thumbnails = np.load(prepared.folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    thumbnails = open_arrays(prepared.folder, dataset.schema).images
     return Part(
         name=name,
         dataset=dataset,

@@ -13,7 +13,7 @@ import torch
 
 from kptool.competitions import Found
 from kptool.config import Recipe
-from kptool.crop import crop_maps, model_size
+from kptool.crop import crop_maps, model_size, settled
 from kptool.dataset import Dataset, Ints, Names
 from kptool.device import pick_precision, pick_workers, settle_process
 from kptool.engine import checkpoint
@@ -53,6 +53,7 @@ def begin(
     env |= {
         "data_digest": intake.dataset.digest,
         "size": model_size(intake.dataset, recipe.crop),
+        "crop_box": settled(intake.dataset, recipe.crop).box,
         "schemes": schemes,
         "test_mix": intake.test_mix,
         "weights_digest": weights_digest(recipe),

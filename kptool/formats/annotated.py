@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from kptool.formats import table
 from kptool.geometry import Floats
 from kptool.photos import digest_files, open_photos
 from kptool.schema import Schema
+
+BESIDE: Final = ("pts", "asf")
+"""Formats of a label file beside each picture."""
 
 
 def read_train(competition: Competition, source: Path | None, schema: Schema) -> Dataset:
@@ -33,7 +38,7 @@ def read_test(competition: Competition, source: Path | None, schema: Schema) -> 
     """The photos to be answered, every point NaN. Raises MissingFileError where the competition has none."""
     if not competition.test:
         raise MissingFileError(f"{competition.slug} has no test files", "set test in its competition.toml")
-    found = _read(competition, source, competition.test)
+    found = _read(competition, source, competition.test, blind=True)
     blank = np.full((len(found), len(schema.points), 2), np.nan)
     return _dataset(found, competition, schema, blank, np.zeros(blank.shape[:2], dtype=np.bool_))
 
@@ -54,11 +59,12 @@ def _dataset(found: Annotations, competition: Competition, schema: Schema, point
     photos = Photos(opened.root, opened.files, np.where(opened.sizes == 0, found.sizes, opened.sizes))
     boxes = found.boxes if np.isfinite(found.boxes).any() else None
     content = hashlib.sha256(digest_files(found.root, found.files).encode())
+    content.update(json.dumps(found.files.tolist()).encode())  # which row shows which file
     for array in (points, occluded, found.boxes):
         content.update(np.ascontiguousarray(array).tobytes())
     content.update(" ".join(schema.points).encode())
     return Dataset(
-        ids=_ids(found.files),
+        ids=face_ids(found.files),
         images=photos,
         points=points,
         schema=schema,
@@ -69,7 +75,7 @@ def _dataset(found: Annotations, competition: Competition, schema: Schema, point
     )
 
 
-def _read(competition: Competition, source: Path | None, part: str) -> Annotations:
+def _read(competition: Competition, source: Path | None, part: str, blind: bool = False) -> Annotations:
     if source is None:
         raise UsageError(
             f"the files of {competition.slug} are not shipped: it needs --data DIR",
@@ -79,7 +85,9 @@ def _read(competition: Competition, source: Path | None, part: str) -> Annotatio
     if not path.exists():
         raise MissingFileError(f"{path}: no such file or folder", f"{competition.slug} names it; check --data")
     named = table.get(competition.format)
-    return (named if named.sniff(path) or path.is_file() else table.get("images")).read(path)
+    # A folder to be answered is its pictures, whatever stray label stands beside one of them.
+    bare = path.is_dir() and (not named.sniff(path) or (blind and competition.format in BESIDE))
+    return (table.get("images") if bare else named).read(path)
 
 
 def _columns(found: Annotations, files: Schema, schema: Schema) -> list[int]:
@@ -95,13 +103,17 @@ def _columns(found: Annotations, files: Schema, schema: Schema) -> list[int]:
     )
 
 
-def _ids(files: Names) -> Names:
-    """The pictures' names; where one shows several faces, with #0, #1, ... in file order."""
-    counts, seen = Counter(files.tolist()), Counter[str]()
+def face_ids(files: Names) -> Names:
+    """(N,) the pictures' names; where one shows several faces, with #0, #1, ... in file order."""
+    counts, taken, seen = Counter(files.tolist()), set(files.tolist()), Counter[str]()
     out = []
     for name in files.tolist():
-        out.append(f"{name}#{seen[name]}" if counts[name] > 1 else name)
-        seen[name] += 1
+        face = name
+        while counts[name] > 1 and face in taken:  # a file may really be called so
+            face = f"{name}#{seen[name]}"
+            seen[name] += 1
+        taken.add(face)
+        out.append(face)
     return np.array(out, dtype=np.str_)
 
 
