@@ -59,4 +59,4 @@ def show(
         typer.echo(f"\n[{section}]")
         for key, field in type(table).model_fields.items():
             line = f"{key} = {json.dumps(getattr(table, key))}"
-            typer.echo(f"{line:<28}# {field.description}" if field.description else line)
+            typer.echo(f"{line:<27} # {field.description}" if field.description else line)
