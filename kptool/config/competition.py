@@ -1,0 +1,87 @@
+"""The competition: the files, the points and the form of a submission, the same for every recipe."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from kptool.config.base import FileName, Strict
+from kptool.errors import UsageError
+from kptool.schema import Schema, make_schema
+
+
+class Competition(Strict):
+    """What is the same for every recipe: the files, the points, how a submission looks."""
+
+    slug: FileName
+    title: str
+    task: Literal["keypoints"] = "keypoints"
+    format: Literal[
+        "kaggle-faces", "drawn-faces",
+        "dlib", "pts", "asf", "coco", "wflw", "yolo", "deeplabcut", "csv", "csv-long", "images",
+    ]  # fmt: skip
+    source: str = Field("", description="where the data comes from")
+    kaggle: str = Field("", description="Kaggle's name of the competition, for the submit command")
+    train: str = Field("", description="the labelled annotations under --data; empty = --data itself")
+    test: str = Field("", description="the annotations, or the folder of pictures, to be answered")
+    points: list[str]
+    numbered: bool = Field(False, description="the files count the points, 00, 01, ..., instead of naming them")
+    only: list[str] = Field([], description="the points to learn, where the files have more; empty = all")
+    pairs: list[tuple[str, str]] | None = Field(None, description="left/right partners; absent = never flip")
+    scale_pair: tuple[str, str] | None = None
+    pupils: tuple[list[str], list[str]] | None = Field(
+        None, description="the points around each eye, whose means are the pupils"
+    )
+    edges: list[tuple[str, str]] = Field([], description="pairs of points that a drawing joins")
+    person: str = Field("", description="a regular expression on the picture's name; its first group is the person")
+    metric: Literal["rmse", "mae", "nme"] = Field("rmse", description="the figure that leads the report")
+    normaliser: Literal["inter-ocular", "inter-pupil", "box", "diagonal"] = Field(
+        "inter-ocular", description="what errors are divided by in NME, CED, AUC, FR and PCK"
+    )
+    form: Literal["lookup", "long", "wide", "dlib", "coco"] = Field("lookup", description="how a submission looks")
+    header: str = Field("RowId,Location", description="first line of a lookup or long submission")
+
+    @model_validator(mode="after")
+    def _points_fit(self) -> Self:
+        schema = self.schema_of_points  # raises UsageError where a name is wrong
+        needs = {"inter-ocular": ("scale_pair", schema.scale_pair), "inter-pupil": ("pupils", schema.pupils)}
+        key, known = needs.get(self.normaliser, ("", True))
+        if self.metric == "nme" and known is None:
+            raise UsageError(f"{self.slug}: metric = 'nme' by {self.normaliser} needs {key}", "give it, or another one")
+        return self
+
+    @field_validator("person")
+    @classmethod
+    def _person_is_a_pattern(cls, person: str) -> str:
+        try:
+            groups = re.compile(person).groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error})") from None
+        if person and not groups:
+            raise ValueError("needs a group in parentheses that holds the person, as in ^([0-9]+)-")
+        return person
+
+    @property
+    def schema_of_files(self) -> Schema:
+        """Every point of the files as a Schema."""
+        return make_schema(self.slug, self.points, self.pairs, self.scale_pair, self.edges, self.pupils)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is anything to submit."""
+        return bool(self.test) or self.format in ("kaggle-faces", "drawn-faces")
+
+    @property
+    def names_in_files(self) -> tuple[str, ...]:
+        """What the files call the points to learn."""
+        if not self.numbered:
+            return self.schema_of_points.points
+        width = max(2, len(str(len(self.points) - 1)))
+        return tuple(f"{self.points.index(point):0{width}d}" for point in self.only or self.points)
+
+    @property
+    def schema_of_points(self) -> Schema:
+        """The points to learn as a Schema."""
+        return self.schema_of_files.select(self.only) if self.only else self.schema_of_files

@@ -1,0 +1,150 @@
+"""The recipe: everything that decides a score, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from kptool.config.base import Count, FileName, Fraction, NonNegative, Positive, Settings
+from kptool.errors import UsageError
+
+
+class DataOptions(Settings):
+    """Which rows are used, and what becomes of impossible labels."""
+
+    rows: Literal["all", "complete"] = Field("all", description="all rows, or only those with every point labelled")
+    outside: Literal["keep", "mask", "fail"] = Field(
+        "fail", description="a point outside the image by more than its size: keep, mask (not labelled) or fail"
+    )
+    on_bad: Literal["fail", "skip"] = Field(
+        "fail", description="pictures that are missing or cannot be decoded: fail, or skip them and list each"
+    )
+
+
+class CropOptions(Settings):
+    """What of a photo becomes the model's frame. Images that all have one size and no box may leave it out."""
+
+    width: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = the images' own size")
+    height: Annotated[int, Field(ge=0)] = Field(0, description="px of the model's frame; 0 = as the width")
+    box: Literal["auto", "file", "image"] = Field(
+        "auto", description="what is cropped: the file's box, the whole image, or auto = boxes if the file has any"
+    )
+    margin: Annotated[float, Field(ge=-0.4, le=4)] = Field(
+        0.2, description="added on each side of a box, fraction of its sides"
+    )
+    aspect: Literal["keep", "stretch"] = Field(
+        "keep", description="keep = the box grows to the frame's aspect; stretch = it is distorted to it"
+    )
+    slack: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="kept around the frame in the cache for augmentation, fraction of its sides"
+    )
+    outside: Literal["keep", "mask"] = Field(
+        "keep", description="labels outside the frame and its slack: keep, or mask (not labelled in training)"
+    )
+
+    @model_validator(mode="after")
+    def _needs_a_width(self) -> Self:
+        if not self.width and (self.height or self.box == "file"):
+            what = f"crop.height = {self.height}" if self.height else "crop.box = 'file'"
+            raise UsageError(f"{what} without crop.width", "set crop.width too")
+        return self
+
+
+class ModelOptions(Settings):
+    """The network: a backbone, and a head that turns features into points."""
+
+    backbone: str = Field("kptiny", description="kptiny (the project's own), layers, or any timm model name")
+    layers: list[str] = Field([], description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]')
+    head: Literal["auto", "soft-argmax", "regression"] = Field(
+        "auto", description="auto = soft-argmax for kptiny and for layers that end in maps, else regression"
+    )
+    width: Count = Field(32, description="channels of kptiny's first layer")
+    channels: Literal[1, 3] = Field(1, description="input channels the backbone is built with; grey is repeated for 3")
+    per_scheme: bool = Field(True, description="one set of outputs per marking scheme instead of one for all")
+    pretrained: bool = Field(False, description="load timm's pretrained weights from the hub")
+    weights: str = Field("", description="a safetensors file with backbone weights, in timm's names")
+
+
+class TrainOptions(Settings):
+    """How one fold is trained."""
+
+    epochs: Count = 16
+    batch_size: Count = 64
+    optimizer: Literal["auto", "muon", "adamw"] = Field(
+        "auto",
+        description="muon = Muon on dense convolutions that a norm follows, AdamW on the rest; auto = muon for kptiny",
+    )
+    lr: Positive = Field(2e-3, description="peak learning rate of AdamW")
+    muon_lr: Positive = Field(0.15, description="peak learning rate of Muon, relative to kernels of norm √out")
+    weight_decay: NonNegative = 0.01
+    schedule: Literal["linear", "cosine", "one-cycle", "constant"] = Field(
+        "linear", description="linear and cosine decay to 0 after the warm-up; one-cycle also cycles the momentum"
+    )
+    warmup: Fraction = Field(0.05, description="fraction of all steps over which the learning rate rises")
+    loss: Literal["mse", "l1", "smooth-l1", "wing"] = "smooth-l1"
+    loss_scale: Positive = Field(1.0, description="px: where smooth-l1 turns linear; wing's curvature")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay per step of averaged weights; 0 = off")
+    clip: NonNegative = Field(0.0, description="largest gradient norm; 0 = off")
+    patience: Annotated[int, Field(ge=0)] = Field(
+        0, description="stop after so many evaluations without a better held-out RMSE; 0 = train to the end"
+    )
+    keep: Literal["last", "best"] = Field(
+        "last", description="weights that predict: of the last epoch, or of the best held-out RMSE (optimistic)"
+    )
+    evaluate_every: Count = Field(1, description="epochs between held-out evaluations; the last is always evaluated")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto = timed on this machine")
+
+
+class AugmentOptions(Settings):
+    """Ranges of random changes to the training images; every one is switched off by 0."""
+
+    rotate: NonNegative = Field(15.0, description="degrees either way")
+    scale: Annotated[float, Field(ge=0, lt=1)] = Field(0.12, description="size, fraction either way")
+    stretch: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="width against height, either way")
+    shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.06, description="fraction of the image's side, either way")
+    mirror: Fraction = Field(0.5, description="chance of a left-right flip, with the points renamed")
+    brightness: Annotated[float, Field(ge=0, le=1)] = Field(0.15, description="added, fraction of white, either way")
+    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="gain about the image's mean, either way")
+
+
+class FoldOptions(Settings):
+    """How the rows are split for cross-validation."""
+
+    count: Annotated[int, Field(ge=2)] = 5
+    near_duplicates: bool = Field(True, description="keep look-alikes and mirrored copies together, not only equals")
+    stratify: bool = Field(True, description="spread each marking scheme evenly over the folds")
+
+
+class PredictOptions(Settings):
+    """Views averaged for out-of-fold and test predictions alike, each mapped back exactly."""
+
+    mirror: bool = True
+    shift: NonNegative = Field(2.0, description="px of the model's frame: four shifted views beside the plain one")
+
+    def describe(self) -> str:
+        """The views in words, for reports and provenance."""
+        more = f" + 4 shifted by {self.shift:g} px" if self.shift > 0 else ""
+        return f"plain{more}" + (", each also mirrored" if self.mirror else "")
+
+
+class Recipe(Settings):
+    """Everything that decides a score, and nothing else."""
+
+    name: FileName = "default"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    data: DataOptions = DataOptions()
+    crop: CropOptions = CropOptions()
+    model: ModelOptions = ModelOptions()
+    train: TrainOptions = TrainOptions()
+    augment: AugmentOptions = AugmentOptions()
+    folds: FoldOptions = FoldOptions()
+    predict: PredictOptions = PredictOptions()
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over every setting but the name."""
+        text = json.dumps(self.model_dump(exclude={"name"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
