@@ -393,6 +393,15 @@ def test_the_command_of_a_run_that_was_cut_off_goes_on_with_it(
     assert json.loads(said.out)["metrics"] == json.loads(done.report)["metrics"]
 
 
+def test_a_run_that_another_process_holds_does_not_learn_of_more_folds(done: Done, tmp_path: Path) -> None:
+    held = runs.open_run(Path(shutil.copytree(done.path, tmp_path / "held")))
+    runs.write_env(held.path, held.env | {"folds": [0]})
+    before = (held.path / "env.json").read_bytes()
+    with runs.lock(held):
+        assert "is being trained by another process" in refused(2, "cv", "--resume", held.path, "--folds", "1")
+    assert (held.path / "env.json").read_bytes() == before
+
+
 def test_a_run_goes_on_as_it_began_or_not_at_all(done: Done, own: Own, tmp_path: Path) -> None:
     resume = ["cv", "--resume", done.path]
     assert "train.epochs: 2 -> 5" in refused(2, *resume, "--epochs", 5)

@@ -25,7 +25,7 @@ from kptool.intake import Intake, take_in
 from kptool.report import build, to_json
 from kptool.report.load import load
 from kptool.report.terminal import render
-from kptool.runs import Run, open_run, refuse_changes, unfinished, write_env
+from kptool.runs import Run, lock, open_run, refuse_changes, unfinished, write_env
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
     env = run.env
     if wish.folds is not None:
         wanted = wanted_folds(wish.folds, run.recipe.folds.count)
-        write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
+        with lock(run):  # a run that another process trains must not learn of more folds from us
+            write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
     data = wish.data or (Path(env["data"]) if env["data"] else None)
     with counting(console, "reading and checking the data") as tick:
         intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet", tick)
