@@ -7,14 +7,22 @@ padded, never moved or cut: the map knows nothing of the photo's border, so the 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from kptool.config import CropOptions
-from kptool.dataset import Dataset, Mask, Photos
+from kptool.dataset import Dataset, Ints, Names, Photos
 from kptool.errors import UsageError
 from kptool.geometry import Affine, Floats, crop_resize, identity
 
+STATES: Final = {
+    "missing": "no box, where others have one",
+    "size": "is of no size that a photo has",
+    "area": "has no area",
+    "outside": "lies wholly outside the photo",
+}
+"""What is wrong with boxes that cannot be used, the first that holds."""
 FARTHEST = 1e7
 SMALLEST = 1e-3
 """px: sides and places of boxes beyond these are slips, and would take the arithmetic's precision away."""
@@ -52,22 +60,19 @@ def boxed_or_whole(dataset: Dataset) -> Dataset:
     """The dataset with the whole image in place of every box that cannot be used."""
     if dataset.boxes is None:
         return dataset
-    sizes = dataset.sizes.astype(np.float64)
-    corner, side = dataset.boxes[:, :2], dataset.boxes[:, 2:]
-    fine: Mask = np.asarray(np.isfinite(dataset.boxes).all(1) & (np.abs(dataset.boxes) <= FARTHEST).all(1))
-    fine &= (side >= SMALLEST).all(1)
-    fine &= (corner < sizes).all(1) & (corner + side > 0).all(1)
-    whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
-    return replace(dataset, boxes=np.where(fine[:, None], dataset.boxes, whole))
+    fine = (box_states(dataset.boxes, dataset.sizes) == "")[:, None]
+    return replace(dataset, boxes=np.where(fine, dataset.boxes, whole_images(dataset.sizes)))
+
+
+def whole_images(sizes: Ints) -> Floats:
+    """(N, 4) boxes around images of (N, 2) W and H."""
+    sides = np.asarray(sizes, dtype=np.float64)
+    return np.concatenate([np.zeros_like(sides), sides], axis=1)
 
 
 def regions(dataset: Dataset, options: CropOptions) -> Floats:
     """(N, 4) what is cropped, before margins: the face's box or the whole image; NaN where a wanted box is missing."""
-    sizes = dataset.sizes.astype(np.float64)
-    whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
-    if not uses_boxes(dataset, options):
-        return whole
-    return np.full_like(whole, np.nan) if dataset.boxes is None else dataset.boxes
+    return dataset.every_box if uses_boxes(dataset, options) else whole_images(dataset.sizes)
 
 
 def crop_maps(dataset: Dataset, options: CropOptions) -> Affine:
@@ -79,11 +84,14 @@ def crop_maps(dataset: Dataset, options: CropOptions) -> Affine:
     size = model_size(dataset, options)
     if not options.width:
         return identity(len(dataset))
-    margin = options.margin if uses_boxes(dataset, options) else 0.0
-    aspect = size if options.aspect == "keep" else None
     boxes = regions(dataset, options)
     boxes = np.where((boxes[:, 2:] > 0).all(1, keepdims=True), boxes, np.nan)  # no map for what shows nothing
-    return crop_resize(grow(boxes, margin, aspect), size)
+    return fit(boxes, options.margin if uses_boxes(dataset, options) else 0.0, size, options)
+
+
+def fit(boxes: Floats, margin: float, size: tuple[int, int], options: CropOptions) -> Affine:
+    """N maps that bring boxes (N, 4), grown as the options say, to a frame of (W, H)."""
+    return crop_resize(grow(boxes, margin, size if options.aspect == "keep" else None), size)
 
 
 def grow(boxes: Floats, margin: float, aspect: tuple[int, int] | None) -> Floats:
@@ -110,16 +118,26 @@ def box_faults(dataset: Dataset, options: CropOptions) -> list[tuple[int, str]]:
             "give boxes, or train on whole images with --set crop.box=image",
         )
     boxes, sizes = regions(dataset, options), dataset.sizes
+    states = box_states(boxes, sizes)
     out = []
-    for row in np.flatnonzero(sizes.all(1)):
-        left, top, width, height = boxes[row]
-        shown = f"box ({left:g}, {top:g}, {width:g}, {height:g})"
-        if not np.isfinite(boxes[row]).all():
-            out.append((int(row), f"{dataset.ids[row]}: no box, where others have one"))
-        elif max(map(abs, boxes[row])) > FARTHEST or 0 < min(width, height) < SMALLEST:
-            out.append((int(row), f"{dataset.ids[row]}: {shown} is of no size that a photo has"))
-        elif width <= 0 or height <= 0:
-            out.append((int(row), f"{dataset.ids[row]}: {shown} has no area"))
-        elif left >= sizes[row, 0] or top >= sizes[row, 1] or left + width <= 0 or top + height <= 0:
-            out.append((int(row), f"{dataset.ids[row]}: {shown} lies wholly outside the photo"))
+    for row in np.flatnonzero((states != "") & sizes.all(1)):
+        shown = "" if states[row] == "missing" else f"box ({', '.join(f'{side:g}' for side in boxes[row])}) "
+        out.append((int(row), f"{dataset.ids[row]}: {shown}{STATES[str(states[row])]}"))
     return out
+
+
+def box_states(boxes: Floats, sizes: Ints) -> Names:
+    """(N,) why boxes (N, 4) cannot be used, a key of STATES; "" for those that can.
+
+    Args:
+        sizes: (N, 2) W and H of the images; where they are not known (0) a box is not held against them.
+    """
+    corner, side = boxes[:, :2], boxes[:, 2:]
+    known = sizes.all(1)
+    reasons = {
+        "missing": ~np.isfinite(boxes).all(1),
+        "size": (np.abs(boxes) > FARTHEST).any(1) | ((side.min(1) > 0) & (side.min(1) < SMALLEST)),
+        "area": (side <= 0).any(1),
+        "outside": known & ((corner >= sizes) | (corner + side <= 0)).any(1),
+    }
+    return np.select(list(reasons.values()), list(reasons), "")

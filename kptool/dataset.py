@@ -95,6 +95,11 @@ class Dataset:
         return self.images
 
     @property
+    def every_box(self) -> Floats:
+        """(N, 4) the boxes; NaN where there are none at all, too."""
+        return np.full((len(self), 4), np.nan) if self.boxes is None else self.boxes
+
+    @property
     def sizes(self) -> Ints:
         """(N, 2) W and H of each image, px."""
         if isinstance(self.images, Photos):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kptool.crop import whole_images
 from kptool.dataset import Dataset, Photos
 from kptool.detector import Detect
 from kptool.errors import DataError, UsageError
@@ -112,7 +113,7 @@ def by_detector(photos: Photos, detect: Detect, tick: Tick | None = None) -> tup
 
 def whole(photos: Photos) -> list[Floats]:
     """One box (1, 4) a picture: all of it."""
-    return [np.array([[0.0, 0.0, *size]]) for size in photos.sizes.astype(np.float64)]
+    return list(whole_images(photos.sizes)[:, None])
 
 
 def to_dataset(photos: Photos, boxes: Sequence[Floats], schema: Schema) -> Dataset:

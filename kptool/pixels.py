@@ -10,11 +10,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,18 +21,15 @@ import numpy.typing as npt
 from kptool.config import CropOptions
 from kptool.crop import box_faults, crop_maps, model_size, slack
 from kptool.dataset import Dataset, Names, Photos
-from kptool.errors import DataError, KptoolError
+from kptool.errors import DataError, KptoolError, UsageError
 from kptool.files import cache_folder, write_atomic, write_text
 from kptool.geometry import Affine, Bytes, Floats, identity, shift
 from kptool.machine import cores
-from kptool.photos import decode
+from kptool.photos import decoded
 from kptool.resample import cut
 from kptool.schema import Schema
 
 VERSION = 3
-LARGE = 16_000_000
-"""px of a photo from which on no two are in memory at a time."""
-ONE_LARGE = Lock()
 Tick = Callable[[int, int], object]
 """Told how many images of how many are done."""
 Fault = tuple[int, str]
@@ -143,6 +138,12 @@ def arrays_of(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | N
     return open_arrays(prepared.folder, dataset.schema)
 
 
+def check_on_bad(word: str) -> None:
+    """Raise UsageError for another --on-bad than fail and skip."""
+    if word not in ("fail", "skip"):
+        raise UsageError(f"--on-bad {word}", "it is fail or skip")
+
+
 def refuse_faults(faults: list[Fault]) -> None:
     """Raise DataError for the first row that cannot be used, with the number of the others."""
     if faults:
@@ -174,10 +175,8 @@ def _frames(
     def fill(row: int) -> Fault | None:
         if row in unusable:
             return None
-        large = isinstance(images, Photos) and int(images.sizes[row].prod()) > LARGE
         try:
-            with ONE_LARGE if large else nullcontext():
-                out[row] = _frame(images, row, to_frame[row], frame, channels)
+            out[row] = _frame(images, row, to_frame[row], frame, channels)
         except DataError as error:
             return row, error.message
         return None
@@ -195,8 +194,8 @@ def _frame(images: Bytes | Photos, row: int, to_frame: Affine, frame: tuple[int,
     if not isinstance(images, Photos):
         return cut(np.moveaxis(np.asarray(images[row]), 0, -1), to_frame, frame)
     scale = float(np.linalg.norm(to_frame.matrix[:2, :2], axis=0).max())  # of the axis that keeps most detail
-    decoded = decode(images.path(row), 3 if channels == 3 else 1, min(1.0, scale))
-    return cut(decoded.pixels, decoded.from_original.inverse().then(to_frame), frame)
+    with decoded(images.path(row), 3 if channels == 3 else 1, min(1.0, scale)) as photo:
+        return cut(photo.pixels, photo.from_original.inverse().then(to_frame), frame)
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:

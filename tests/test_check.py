@@ -21,6 +21,8 @@ from kptool.check.copies import distances
 from kptool.check.shapes import align
 from kptool.check.source import guess_pairs
 from kptool.cli.data_check import check
+from kptool.config import CropOptions
+from kptool.crop import box_faults
 from kptool.dataset import Dataset
 from kptool.formats import table
 from kptool.geometry import Bytes, Floats, rotate, scale, shift
@@ -222,6 +224,18 @@ def test_boxes_and_points_outside() -> None:
         "box-partly-outside": ("warning", ["4"]),
     }
     assert found.exit_code(strict=False) == 3
+
+
+def test_a_check_and_a_training_agree_on_every_box() -> None:
+    boxes = np.tile([12.0, 6.0, 58.0, 58.0], (ROWS, 1))
+    boxes[0], boxes[1, 2], boxes[2, 0] = np.nan, 0, 400
+    boxes[3, 2], boxes[4, 3], boxes[5, 1] = 1e201, 1e-9, -1e8
+    data = clean(boxes=boxes)
+    found = [finding for finding in report(data).findings if finding.level == "error"]
+    named = sorted(item.rows[0].id for finding in found for item in finding.items)
+    assert [item.rows[0].id for finding in found if finding.kind == "box-size" for item in finding.items] == list("456")
+    faults = box_faults(data, CropOptions(width=48))
+    assert named == sorted(str(data.ids[row]) for row, _ in faults)
 
 
 def test_far_points_are_no_error_where_the_recipe_keeps_them() -> None:

@@ -61,7 +61,7 @@ def equal_groups(parts: list[Part]) -> Ints:
     same: dict[str, list[int]] = defaultdict(list)
     contents = [str(content) for part in parts for content in part.contents]
     usable = np.concatenate([part.usable for part in parts])
-    boxes = np.concatenate([_boxes(part.dataset) for part in parts])
+    boxes = np.concatenate([part.dataset.every_box for part in parts])
     for n in np.flatnonzero(usable):
         same[contents[n]].append(int(n))
     edges = [edge for members in same.values() for edge in _linked(members, boxes)]
@@ -166,10 +166,6 @@ def _item(copies: Copies, members: list[int], detail: str = "") -> Item:
 def _both(copies: Copies, members: list[int]) -> bool:
     """Whether rows stand in more than one part."""
     return len({copies.rows[n].part for n in members}) > 1
-
-
-def _boxes(dataset: Dataset) -> Floats:
-    return np.full((len(dataset), 4), np.nan) if dataset.boxes is None else dataset.boxes
 
 
 def _linked(members: list[int], boxes: Floats) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from kptool.check.shapes import LEAST_POINTS, LEAST_ROWS, align
 from kptool.check.stands import PLACE, Odd, find_odd
 from kptool.check.swaps import Swap, find_swaps
 from kptool.check.values import Finding, Item, Part, worst_first
+from kptool.crop import whole_images
 from kptool.dataset import Dataset, Ints, Names
 from kptool.geometry import Floats
 from kptool.schema import Schema
@@ -109,8 +110,7 @@ def _frames(dataset: Dataset) -> Floats:
     """(N, 4) each face's box, or its whole picture where no row has a box."""
     if dataset.boxes is not None:
         return dataset.boxes
-    sizes = dataset.sizes.astype(np.float64)
-    return np.concatenate([np.zeros_like(sizes), sizes], axis=1)
+    return whole_images(dataset.sizes)
 
 
 def _pairs(schema: Schema, columns: Ints) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from kptool.check.values import Finding, Item, Part, numbers, worst_first
+from kptool.crop import box_states
 from kptool.dataset import Dataset, Mask
 from kptool.errors import DataError
 from kptool.geometry import Floats
@@ -35,17 +36,16 @@ def _boxes(part: Part) -> Iterator[Finding]:
     if boxes is None:
         return
     left, top, width, height = boxes.T
-    there: Mask = np.asarray(np.isfinite(boxes).all(1))
-    known = there & sizes.all(1)
-    empty = there & ((width <= 0) | (height <= 0))
+    states = box_states(boxes, sizes)
     wide, high = sizes.T
-    away = known & ~empty & ((left >= wide) | (top >= high) | (left + width <= 0) | (top + height <= 0))
-    over = known & ~empty & ~away & ((left < 0) | (top < 0) | (left + width > wide) | (top + height > high))
+    over: Mask = np.asarray((left < 0) | (top < 0) | (left + width > wide) | (top + height > high))
+    over &= (states == "") & sizes.all(1)
     remedy = "correct the box, or leave such rows out with --on-bad skip"
     texts: list[tuple[str, Literal["error", "warning"], str, str, Mask]] = [
-        ("box-missing", "error", "rows without a box, where others have one", remedy, ~there),
-        ("box-empty", "error", "boxes without area", remedy, empty),
-        ("box-outside", "error", "boxes wholly outside the picture", remedy, away),
+        ("box-missing", "error", "rows without a box, where others have one", remedy, states == "missing"),
+        ("box-size", "error", "boxes of no size that a photo has", remedy, states == "size"),
+        ("box-empty", "error", "boxes without area", remedy, states == "area"),
+        ("box-outside", "error", "boxes wholly outside the picture", remedy, states == "outside"),
         (
             "box-partly-outside",
             "warning",

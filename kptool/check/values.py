@@ -18,6 +18,7 @@ ORDER: Final = (
     "missing-picture",
     "unreadable-picture",
     "box-missing",
+    "box-size",
     "box-empty",
     "box-outside",
     "point-far-outside",

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from kptool import __version__
+from kptool.cli.app import make_app
 from kptool.cli.catalogue import list_competitions, show
 from kptool.cli.cv import cv
 from kptool.cli.data import data_app
@@ -16,14 +17,7 @@ from kptool.cli.report import report
 from kptool.cli.submit import submit
 from kptool.errors import KptoolError, UsageError
 
-app = typer.Typer(
-    name="kptool",
-    help="Cross-validate, report and submit image-keypoint models.\n\nStart with: kptool cv demo",
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+app = make_app("kptool", "Cross-validate, report and submit image-keypoint models.\n\nStart with: kptool cv demo")
 
 
 def _version(wanted: bool) -> None:

@@ -8,16 +8,10 @@ from typing import Annotated
 
 import typer
 
+from kptool.cli.app import make_app
 from kptool.cli.data_check import check
 
-data_app = typer.Typer(
-    name="data",
-    help="Annotation files: check them, convert them from one format to another.",
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+data_app = make_app("data", "Annotation files: check them, convert them from one format to another.")
 
 
 @data_app.callback()

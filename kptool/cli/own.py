@@ -23,9 +23,8 @@ from kptool.formats.boxes import read_boxes
 from kptool.formats.table import AnnotationFormat
 from kptool.geometry import Floats
 from kptool.own_photos import by_detector, by_file, collect, to_dataset, whole
-from kptool.pixels import Fault, prepare, refuse_faults
+from kptool.pixels import Fault, check_on_bad, prepare, refuse_faults
 from kptool.predict import crop_of, predict_folds
-from kptool.predictions import read_faces
 from kptool.runs import Run
 
 ENDINGS: Final = {"dlib": ".xml", "coco": ".json", "wflw": ".txt"} | dict.fromkeys(table.FOLDERS, "")
@@ -86,8 +85,7 @@ def plan(
         raise UsageError(f"{' and '.join(ways.given)} do not go together", "say in one way where the faces are")
     if ways.box is not None:
         _parse_box(ways.box)
-    if on_bad not in ("fail", "skip"):
-        raise UsageError(f"--on-bad {on_bad}", "it is fail or skip")
+    check_on_bad(on_bad)
     if not run.finished:
         raise UsageError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
     out, form = _target(*target)
@@ -199,7 +197,8 @@ def _parse_box(text: str) -> Floats:
 
 def _crop(console: Console, wish: Wish, dataset: Dataset) -> CropOptions:
     """How faces are cut out of photos: as in training, or in the nearest way there is, which is told."""
-    crop, boxed = crop_of(wish.run, dataset), _trained_on_boxes(wish.run)
+    crop = crop_of(wish.run, dataset)
+    boxed = crop.box == "file"
     if not wish.ways.given:
         note = "this run was trained on whole pictures, and sees yours whole"
         if boxed:
@@ -208,18 +207,11 @@ def _crop(console: Console, wish: Wish, dataset: Dataset) -> CropOptions:
         console.print(f"note: {note}", soft_wrap=True)
         return crop.model_copy(update={"box": "image"})
     if boxed:
-        return crop.model_copy(update={"box": "file"})
+        return crop
     console.print(
         "note: this run was trained on whole pictures, so each box is taken for one, without a margin", soft_wrap=True
     )
     return crop.model_copy(update={"box": "file", "margin": 0.0})
-
-
-def _trained_on_boxes(run: Run) -> bool:
-    crop = run.recipe.crop
-    if not crop.width or crop.box == "image":
-        return False
-    return bool(np.isfinite(read_faces(run.path / "faces.parquet").boxes).any())
 
 
 def run_model(console: Console, wish: Wish, faces: Faces) -> Predictions:

@@ -48,12 +48,14 @@ def submit(
     from kptool.cli.answer import answer, write_all
     from kptool.cli.terminal import counting, make_console
     from kptool.intake import find_bad, read_test
+    from kptool.pixels import check_on_bad
     from kptool.predict import crop_of
     from kptool.submit import choose, kaggle_line
     from kptool.submit.coco import ids_of
 
     competition = opened.found.competition
     forms = choose(form or [], competition.form)
+    check_on_bad(on_bad)  # before the pictures are opened
     console = make_console(stderr=as_json)
     known = opened.env["data"]
     folder = data or (Path(known) if known else None)

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from kptool.annotations import numbered
 from kptool.config.base import FileName, Strict
 from kptool.errors import UsageError
 from kptool.schema import Schema, make_schema
@@ -78,8 +79,8 @@ class Competition(Strict):
         """What the files call the points to learn."""
         if not self.numbered:
             return self.schema_of_points.points
-        width = max(2, len(str(len(self.points) - 1)))
-        return tuple(f"{self.points.index(point):0{width}d}" for point in self.only or self.points)
+        names = numbered(len(self.points))
+        return tuple(names[self.points.index(point)] for point in self.only or self.points)
 
     @property
     def schema_of_points(self) -> Schema:

@@ -80,8 +80,7 @@ def frames_of(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> Pat
 
 def faces_of(dataset: Dataset, recipe: Recipe) -> Faces:
     """Where each face lies, and the map from its picture to the model's frame."""
-    boxes = np.full((len(dataset), 4), np.nan) if dataset.boxes is None else dataset.boxes
-    return Faces(dataset.ids, crop_maps(dataset, recipe.crop), boxes, np.array(dataset.sizes))
+    return Faces(dataset.ids, crop_maps(dataset, recipe.crop), dataset.every_box, np.array(dataset.sizes))
 
 
 def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) -> None:

@@ -20,18 +20,8 @@ import numpy as np
 from kptool.annotations import Annotations, Holds, kept, lost, make, numbered
 from kptool.errors import DataError, MissingFileError
 from kptool.files import write_text
+from kptool.formats import beside
 from kptool.formats.asf_paths import connections, joins
-from kptool.formats.beside import (
-    Beside,
-    any_label,
-    labels_for,
-    lines_of,
-    look,
-    numbers_of,
-    read_text,
-    refuse_file,
-    stack,
-)
 from kptool.formats.lines import show
 from kptool.geometry import Floats
 from kptool.photos import inside, read_header
@@ -51,14 +41,7 @@ class Shape(NamedTuple):
 
 def sniff(path: Path) -> bool:
     """A folder with an .asf file in it or below, or an .asf file of text (Windows Media files end so too)."""
-    try:
-        if path.is_file() and path.suffix.lower() == ENDING:
-            with path.open("rb") as file:
-                head = file.read(4096)
-            return b"\0" not in head and bool(re.search(rb"^\s*[0-9]+\s*$", head, re.MULTILINE))
-        return any_label(path, ENDING)
-    except OSError:
-        return False
+    return beside.sniff(path, ENDING, lambda head: bool(re.search(rb"^\s*[0-9]+\s*$", head, re.MULTILINE)))
 
 
 def parse(text: str, place: str) -> Shape:
@@ -68,7 +51,7 @@ def parse(text: str, place: str) -> Shape:
         DataError: beginning with `place` and the line: no count, too few or too many lines, a line of other than 7 to
             10 columns, a coordinate that is no number, a point out of its order or connected to none of the points.
     """
-    lines = lines_of(text, ("#",))
+    lines = beside.lines_of(text, ("#",))
     number, line = next(lines, (1, ""))
     if not re.fullmatch("[0-9]{1,9}", line) or not int(line):
         raise DataError(f"{place}:{number}: {show(line)}, expected the number of points", "is this an AAM shape file?")
@@ -99,7 +82,7 @@ def _point(found: tuple[int, str] | None, k: int, count: int, place: str) -> tup
         raise DataError(f"{where}: point {words[4]} where point {k} was expected", "order the points by their numbers")
     if not all(int(word) < count for word in words[5:7]):
         raise DataError(f"{where}: connects {words[5]} to {words[6]}, but there are {count} points", "correct the line")
-    return numbers_of(words[2:4], where), int(words[6])
+    return beside.numbers_of(words[2:4], where), int(words[6])
 
 
 def read(path: Path) -> Annotations:
@@ -113,32 +96,32 @@ def read(path: Path) -> Annotations:
         DataError: no .asf file, a fault in one, other points or connections than in the first, a picture that is
             missing, cannot be read, stands twice with different endings or is named by two files.
     """
-    beside = look(path, ENDING)
-    shapes = {label: parse(read_text(beside.root / label), label) for label in beside.labels}
+    found = beside.look(path, ENDING)
+    shapes = {label: parse(beside.read_text(found.root / label), label) for label in found.labels}
     owners: dict[str, str] = {}
     for label, shape in shapes.items():
-        picture = _picture(beside, label, shape.host)
+        picture = _picture(found, label, shape.host)
         if picture in owners:
             raise DataError(f"{label}: names {picture} as {owners[picture]} does", "correct one of them")
         owners[picture] = label
     pictures = sorted(owners)
     labels = [owners[picture] for picture in pictures]
-    relative = stack([shapes[label].relative for label in labels], labels)
+    relative = beside.stack([shapes[label].relative for label in labels], labels)
     edges = shapes[labels[0]].edges
     for label in labels:
         if shapes[label].edges != edges:
             raise DataError(f"{label}: connects its points otherwise than {labels[0]}", "correct one of them")
-    sizes = np.array([read_header(beside.root / picture).size for picture in pictures], dtype=np.float64)
-    return make(beside.root, pictures, numbered(relative.shape[1]), relative * sizes[:, None], edges=edges)
+    sizes = np.array([read_header(found.root / picture).size for picture in pictures], dtype=np.float64)
+    return make(found.root, pictures, numbered(relative.shape[1]), relative * sizes[:, None], edges=edges)
 
 
-def _picture(beside: Beside, label: str, host: str) -> str:
+def _picture(found: beside.Beside, label: str, host: str) -> str:
     folder = PurePosixPath(label).parent
     if not host:
-        return beside.picture(label[: -len(ENDING)], label)
-    name = folder / inside(beside.root / folder, host, label)
+        return found.picture(label[: -len(ENDING)], label)
+    name = folder / inside(found.root / folder, host, label)
     stem = str(name.with_suffix(""))
-    return str(name) if str(name) in beside.pictures.get(stem, []) else beside.picture(stem, label)
+    return str(name) if str(name) in found.pictures.get(stem, []) else found.picture(stem, label)
 
 
 def write(annotations: Annotations, path: Path) -> list[str]:
@@ -150,10 +133,10 @@ def write(annotations: Annotations, path: Path) -> list[str]:
         DataError: a size that is not known, two pictures that differ in their ending only, a name that leaves the
             folder or begins with a blank, a file in the way.
     """
-    refuse_file(path, ENDING)
+    beside.refuse_file(path, ENDING)
     rows = kept(annotations, replace(HOLDS, sizes=True))
     ways, left = connections(len(rows.names), rows.edges)
-    labels = labels_for(rows.files, ENDING)
+    labels = beside.labels_for(rows.files, ENDING)
     texts = []
     for row, label in enumerate(labels):
         fractions = rows.points[row] / _size(rows, row, label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ import numpy as np
 from kptool.dataset import Names
 from kptool.errors import DataError, MissingFileError
 from kptool.formats.digits import decode_numbers, strict_number
+from kptool.formats.text_file import first_bytes
 from kptool.geometry import Floats
 from kptool.photos import SUFFIXES, inside
 
@@ -75,6 +76,17 @@ def look(path: Path, ending: str) -> Beside:
 def any_label(path: Path, ending: str) -> bool:
     """Whether a folder, or one below it, holds a label file; false where nothing can be read."""
     return path.is_dir() and any(name.lower().endswith(ending) for name in islice(_walk(path), LOOKED_AT))
+
+
+def sniff(path: Path, ending: str, fits: Callable[[bytes], bool]) -> bool:
+    """A folder with a label file in it or below, or a label file of text whose beginning `fits`; never raises."""
+    try:
+        if path.is_file() and path.suffix.lower() == ending:
+            head = first_bytes(path, 4096)
+            return b"\0" not in head and fits(head)
+        return any_label(path, ending)
+    except OSError:
+        return False
 
 
 def _walk(root: Path) -> Iterator[str]:

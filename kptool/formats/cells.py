@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from kptool.errors import DataError
 from kptool.files import write_atomic
 from kptool.formats.lines import show, wrong_width
+from kptool.formats.text_file import first_bytes
 
 PICTURE: Final = ("image", "file", "filename", "image_name", "name", "path")
 """What the column with the picture's name may be called, in any case."""
@@ -73,11 +74,10 @@ def look(path: Path, count: int) -> list[list[str]]:
     if path.suffix.lower() != ".csv" or not path.is_file():
         return []
     try:
-        with path.open("rb") as file:
-            text = file.read(_LOOK).decode("utf-8-sig", errors="replace")
+        text = first_bytes(path, _LOOK).decode("utf-8-sig", errors="replace")
         rows = csv.reader(io.StringIO(text, newline=""))
         return [[cell.strip() for cell in cells] for cells, _ in zip(rows, range(count), strict=False)]
-    except (OSError, csv.Error):
+    except csv.Error:
         return []
 
 

@@ -24,6 +24,7 @@ from kptool.dataset import Ints
 from kptool.errors import DataError, MissingFileError
 from kptool.files import write_text
 from kptool.formats.dlib_parser import in_order, order_note, parse
+from kptool.formats.text_file import first_bytes
 from kptool.photos import inside
 
 HOLDS: Final = Holds(occluded=False, boxless=False, edges=False, digits=0)
@@ -33,11 +34,7 @@ BLOCK: Final = 1 << 18
 
 def sniff(path: Path) -> bool:
     """An XML file whose beginning speaks of a <dataset> of <images>."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-    except OSError:
-        return False
+    head = first_bytes(path, 1 << 16)
     return b"<dataset" in head and b"<images" in head
 
 

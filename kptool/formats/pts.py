@@ -26,16 +26,7 @@ import numpy as np
 from kptool.annotations import Annotations, Holds, kept, lost, make, numbered
 from kptool.errors import DataError
 from kptool.files import write_text
-from kptool.formats.beside import (
-    any_label,
-    labels_for,
-    lines_of,
-    look,
-    numbers_of,
-    read_text,
-    refuse_file,
-    stack,
-)
+from kptool.formats import beside
 from kptool.formats.lines import show
 from kptool.geometry import Floats
 
@@ -47,14 +38,7 @@ ENDING: Final = ".pts"
 
 def sniff(path: Path) -> bool:
     """A folder with a .pts file in it or below, or a .pts file with a brace near its start."""
-    try:
-        if path.is_file() and path.suffix.lower() == ENDING:
-            with path.open("rb") as file:
-                head = file.read(4096)
-            return b"{" in head and b"\0" not in head
-        return any_label(path, ENDING)
-    except OSError:
-        return False
+    return beside.sniff(path, ENDING, lambda head: b"{" in head)
 
 
 def parse(text: str, place: str) -> Floats:
@@ -64,7 +48,7 @@ def parse(text: str, place: str) -> Floats:
         DataError: beginning with `place` and the line: no braces, another version, a count that does not agree, a
             line that is not two numbers, no points.
     """
-    lines = lines_of(text, ("#", "//"))
+    lines = beside.lines_of(text, ("#", "//"))
     count = _header(lines, place)
     points: list[list[float]] = []
     number = 0
@@ -74,7 +58,7 @@ def parse(text: str, place: str) -> Floats:
         words = line.split()
         if len(words) != 2:
             raise DataError(f"{place}:{number}: {show(line)}, expected x and y of a point", "correct the line")
-        points.append(numbers_of(words, f"{place}:{number}"))
+        points.append(beside.numbers_of(words, f"{place}:{number}"))
     else:
         raise DataError(f"{place}: the file ends before the closing brace", "download it again")
     for number, line in lines:
@@ -110,11 +94,11 @@ def read(path: Path) -> Annotations:
         DataError: no .pts file, a fault in one, another number of points than in the first, a picture that is missing
             or stands twice with different endings.
     """
-    beside = look(path, ENDING)
-    pictures = {name: beside.picture(name[: -len(ENDING)], name) for name in beside.labels}
+    found = beside.look(path, ENDING)
+    pictures = {name: found.picture(name[: -len(ENDING)], name) for name in found.labels}
     labels = sorted(pictures, key=lambda label: pictures[label])
-    points = stack([parse(read_text(beside.root / label), label) for label in labels], labels)
-    return make(beside.root, [pictures[label] for label in labels], numbered(points.shape[1]), points)
+    points = beside.stack([parse(beside.read_text(found.root / label), label) for label in labels], labels)
+    return make(found.root, [pictures[label] for label in labels], numbered(points.shape[1]), points)
 
 
 def write(annotations: Annotations, path: Path) -> list[str]:
@@ -123,9 +107,9 @@ def write(annotations: Annotations, path: Path) -> list[str]:
     Raises:
         DataError: two pictures that differ in their ending only, a name that leaves the folder, a file in the way.
     """
-    refuse_file(path, ENDING)
+    beside.refuse_file(path, ENDING)
     rows = kept(annotations, HOLDS)
-    for label, points in zip(labels_for(rows.files, ENDING), rows.points, strict=True):
+    for label, points in zip(beside.labels_for(rows.files, ENDING), rows.points, strict=True):
         lines = [f"{x!r} {y!r}" for x, y in (points + 1).tolist()]
         write_text(path / label, "\n".join(["version: 1", f"n_points: {len(lines)}", "{", *lines, "}", ""]))
     return lost(annotations, HOLDS, "pts")

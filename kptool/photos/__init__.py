@@ -3,7 +3,7 @@
 from kptool.photos.folder import digest_files, open_photos
 from kptool.photos.header import MOST_PIXELS, Header, read_header
 from kptool.photos.names import SUFFIXES, inside
-from kptool.photos.pixels import Decoded, decode
+from kptool.photos.pixels import Decoded, decode, decoded
 
 __all__ = [
     "MOST_PIXELS",
@@ -11,6 +11,7 @@ __all__ = [
     "Decoded",
     "Header",
     "decode",
+    "decoded",
     "digest_files",
     "inside",
     "open_photos",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -32,6 +33,13 @@ class Decoded(NamedTuple):
 
 
 def decode(path: Path, channels: Literal[1, 3], shrink: float = 1.0) -> Decoded:
+    """A picture's pixels to keep; see `decoded`, whose limit on memory ends where this returns."""
+    with decoded(path, channels, shrink) as found:
+        return found
+
+
+@contextmanager
+def decoded(path: Path, channels: Literal[1, 3], shrink: float = 1.0) -> Iterator[Decoded]:
     """A picture's first frame, its EXIF orientation applied; transparent places are white, colour profiles ignored.
 
     With `shrink` the picture comes out at 1/k of its size, k the largest of 1, 2, 4 and 8 with 1/k >= shrink (and no
@@ -39,8 +47,9 @@ def decode(path: Path, channels: Literal[1, 3], shrink: float = 1.0) -> Decoded:
     JPEG is decoded at that size; other pictures are averaged over k x k pixels.
 
     Any number of threads may decode: of pictures with more than 16 megapixels (after a JPEG's reduction; a
-    progressive JPEG counts whole, its coefficients do) only one is in memory at a time, at 4 bytes a pixel beside the
-    array that is returned; 8 for a TIFF that is turned, 16 for WebP, which its library decodes whole.
+    progressive JPEG counts whole, its coefficients do) only one is in memory at a time, until the context is left, at
+    4 bytes a pixel beside the array that is given; 8 for a TIFF that is turned, 16 for WebP, which its library decodes
+    whole.
 
     Args:
         path: the picture.
@@ -52,16 +61,18 @@ def decode(path: Path, channels: Literal[1, 3], shrink: float = 1.0) -> Decoded:
         DataError: it cannot be decoded, or read_header refuses it.
     """
     assert 0 < shrink <= 1, shrink
-    with opened(path) as picture:
+    with opened(path) as picture, ExitStack() as stack:
         less = max(k for k in (1, 2, 4, 8) if k == 1 or (1 / k >= shrink and k <= min(picture.stored)))
         try:
             drafted = _draft(picture, channels, less)
             whole = drafted == 1 or "progressive" in picture.image.info
             pixels = picture.stored[0] * picture.stored[1] // (1 if whole else drafted**2)
-            with alone() if pixels > LARGE else nullcontext():
-                return _decoded(picture, channels, less, drafted)
+            if pixels > LARGE:
+                stack.enter_context(alone())
+            found = _decoded(picture, channels, less, drafted)
         except Exception as error:
             raise DataError(f"{path}: cannot be decoded ({why(error)})", REPLACE) from None
+        yield found
 
 
 def _draft(picture: Opened, channels: int, less: int) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from kptool.config import CropOptions
-from kptool.crop import grow, model_size
+from kptool.crop import box_states, fit, model_size, whole_images
 from kptool.dataset import Dataset, Ints, Mask, Predictions
-from kptool.errors import DataError, UsageError
-from kptool.geometry import Affine, Floats, crop_resize
+from kptool.errors import DataError
+from kptool.geometry import Floats
 from kptool.metrics import mean_shape
-from kptool.predictions import Faces, read_faces, read_points
+from kptool.pixels import check_on_bad
+from kptool.predictions import Faces, read_points
 from kptool.provenance import Guess
+from kptool.report.load import load_faces
 from kptool.runs import Run
 
 
@@ -26,8 +28,7 @@ def guesses(test: Dataset, bad: list[tuple[int, str]], on_bad: str) -> list[tupl
         UsageError: another word for on_bad.
         DataError: a row is bad and on_bad is "fail", or every row is bad.
     """
-    if on_bad not in ("fail", "skip"):
-        raise UsageError(f"--on-bad {on_bad}", "it is fail or skip")
+    check_on_bad(on_bad)
     reasons = dict(reversed(bad))  # the first reason of a row stays
     count = f"{len(reasons)} of {len(test)} faces of the test set cannot be seen"
     if reasons and on_bad == "fail":
@@ -53,10 +54,7 @@ def fallback(run: Run, test: Dataset) -> Floats:
         DataError: see `mean_faces`, or the run's files are damaged.
     """
     ids, truth = read_points(run.path / "truth.parquet", test.schema)
-    faces = read_faces(run.path / "faces.parquet")
-    if not np.array_equal(ids, faces.ids):
-        raise DataError(f"{run.path}/faces.parquet: other images than in truth.parquet", "restore the run's own files")
-    return mean_faces(truth, faces, test, run.recipe.crop)
+    return mean_faces(truth, load_faces(run, ids), test, run.recipe.crop)
 
 
 def mean_faces(truth: Floats, faces: Faces, test: Dataset, options: CropOptions) -> Floats:
@@ -75,9 +73,8 @@ def mean_faces(truth: Floats, faces: Faces, test: Dataset, options: CropOptions)
         DataError: a face with neither box nor size, or a point that is labelled in no training face.
     """
     size, out = model_size(test, options), np.full((len(test), len(test.schema.points), 2), np.nan)
-    boxes = np.full((len(test), 4), np.nan) if test.boxes is None else test.boxes
-    known_boxes = _usable(faces.boxes, faces.sizes)
-    boxed = _usable(boxes, test.sizes) & known_boxes.any()
+    boxes, known_boxes = test.every_box, box_states(faces.boxes, faces.sizes) == ""
+    boxed: Mask = np.asarray((box_states(boxes, test.sizes) == "") & known_boxes.any())
     sized = test.sizes.all(1) & ~boxed
     if (lost := np.flatnonzero(~boxed & ~sized)).size:
         raise DataError(
@@ -87,17 +84,13 @@ def mean_faces(truth: Floats, faces: Faces, test: Dataset, options: CropOptions)
         )
     cases = [
         (boxed, boxes, known_boxes, faces.boxes, options.margin),
-        (sized, _whole(test.sizes), np.asarray(faces.sizes.all(1)), _whole(faces.sizes), 0.0),
+        (sized, whole_images(test.sizes), np.asarray(faces.sizes.all(1)), whole_images(faces.sizes), 0.0),
     ]
     for rows, here, seen, there, margin in cases:
         if rows.any():
-            shape = _shape(_crops(there[seen], margin, size, options)(truth[seen]), test)
-            out[rows] = _crops(here[rows], margin, size, options).inverse()(shape)
+            shape = _shape(fit(there[seen], margin, size, options)(truth[seen]), test)
+            out[rows] = fit(here[rows], margin, size, options).inverse()(shape)
     return out
-
-
-def _crops(regions: Floats, margin: float, size: tuple[int, int], options: CropOptions) -> Affine:
-    return crop_resize(grow(regions, margin, size if options.aspect == "keep" else None), size)
 
 
 def _shape(points: Floats, test: Dataset) -> Floats:
@@ -107,15 +100,3 @@ def _shape(points: Floats, test: Dataset) -> Floats:
             f"{test.schema.points[k]}: labelled in no training face, so the mean shape lacks it", "--on-bad fail"
         )
     return shape
-
-
-def _whole(sizes: Ints) -> Floats:
-    sides = sizes.astype(np.float64)
-    return np.concatenate([np.zeros_like(sides), sides], axis=1)
-
-
-def _usable(boxes: Floats, sizes: Ints) -> Mask:
-    """(N,) boxes with an area that lies in the picture, as far as its size is known."""
-    near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    inside = (far > 0).all(1) & ((near < sizes) | (sizes == 0)).all(1)
-    return np.asarray(np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & inside)
