@@ -57,6 +57,15 @@ def place(root: Path, name: str) -> Path:
     return root if name in table.FOLDERS else root / f"faces{endings.get(name, '.csv')}"
 
 
+def identical(found: Annotations, wanted: Annotations, rtol: float = 0, atol: float = 0) -> None:
+    """Equal but for the root, edges in their order; the points within a tolerance, for formats that do arithmetic."""
+    assert found.files.tolist() == wanted.files.tolist()
+    assert (found.names, found.edges) == (wanted.names, wanted.edges)
+    np.testing.assert_allclose(found.points, wanted.points, rtol=rtol, atol=atol)
+    for name in ("boxes", "occluded", "sizes"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
+
+
 def same(a: Annotations, b: Annotations) -> None:
     """Equal but for the root; numbers to 1e-9, for formats of fractions."""
     assert a.files.tolist() == b.files.tolist()
