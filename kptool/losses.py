@@ -8,11 +8,10 @@ with nothing labelled has loss 0 and finite, zero gradients.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 
-Loss = Literal["mse", "l1", "smooth-l1", "wing"]
+from kptool.config import Loss
 
 
 def elementwise(difference: torch.Tensor, kind: Loss, scale: float) -> torch.Tensor:

@@ -30,7 +30,7 @@ def refused(settings: list[str], table: dict[str, Any] | None = None) -> str:
         ("train.epoch=3", "train.epoch", "did you mean 'epochs'?"),
         ("trian.epochs=3", "trian", "did you mean 'train'?"),
         ("augment.mirorr=0", "augment.mirorr", "did you mean 'mirror'?"),
-        ("zzz=1", "zzz", "known: augment, crop, data, folds, model, name, predict, seed, train"),
+        ("zzz=1", "zzz", "known: augment, crop, data, folds, image, model, name, predict, seed, train"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_closest_one(setting: str, key: str, remedy: str) -> None:

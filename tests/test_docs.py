@@ -55,7 +55,7 @@ HELD = {
     "decimals": "digits",
 }
 # Settings whose names say it all; every other one has a description that `kptool show` prints.
-PLAIN = {"name", "seed", "epochs", "batch_size", "weight_decay", "loss", "count", "mirror"}
+PLAIN = {"name", "seed", "epochs", "batch_size", "weight_decay", "count", "mirror", "reason"}
 
 
 def section(title: str) -> str:

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from kptool.losses import Loss, masked_loss
+from kptool.config import Loss
+from kptool.losses import masked_loss
 
 KINDS: list[Loss] = ["mse", "l1", "smooth-l1", "wing"]
 B, K = 5, 7

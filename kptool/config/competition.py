@@ -36,6 +36,9 @@ class Competition(Strict):
         None, description="the points around each eye, whose means are the pupils"
     )
     edges: list[tuple[str, str]] = Field([], description="pairs of points that a drawing joins")
+    schemes: list[list[str]] = Field(
+        [], description="the points of each marking scheme; empty = found from the pattern of labels"
+    )
     person: str = Field("", description="a regular expression on the picture's name; its first group is the person")
     metric: Literal["rmse", "mae", "nme"] = Field("rmse", description="the figure that leads the report")
     normaliser: Literal["inter-ocular", "inter-pupil", "box", "diagonal"] = Field(

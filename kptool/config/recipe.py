@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from kptool.config.base import Count, FileName, Fraction, NonNegative, Positive, Settings
 from kptool.errors import UsageError
+
+DEFAULTS: Final = 1
+Loss = Literal[
+    "auto", "mse", "l1", "smooth-l1", "wing", "adaptive-wing", "gaussian-nll", "laplace-nll", "cross-entropy"
+]
+
+
+class Edit(Settings):
+    """One correction of the training labels, by hand or by an audit; what is scored stays as it was read."""
+
+    image: str = Field(description="the image's id, as reports name it")
+    action: Literal["drop", "mask", "move"] = Field(
+        description="drop = not trained on; mask = points taken as not labelled; move = points put elsewhere"
+    )
+    points: list[str] = Field([], description="of mask and move; mask without any = all points")
+    to: list[list[float]] = Field([], description="of move: where each point belongs, x and y in the image's own px")
+    reason: str = ""
 
 
 class DataOptions(Settings):
@@ -22,6 +39,21 @@ class DataOptions(Settings):
     on_bad: Literal["fail", "skip"] = Field(
         "fail", description="pictures that are missing or cannot be decoded: fail, or skip them and list each"
     )
+    edits: list[Edit] = Field([], description="corrections of training labels; a recipe may name their .toml file")
+
+
+class ImageOptions(Settings):
+    """What is done to every image's grey levels before anything else, in training and prediction alike."""
+
+    contrast: Literal["none", "stretch", "equalise", "clahe", "standardise"] = Field(
+        "none",
+        description="stretch = percentiles to black and white; equalise = histogram equalisation, clahe = local and "
+        "limited; standardise = each image's own mean and deviation",
+    )
+    low: Annotated[float, Field(ge=0, lt=50)] = Field(2.0, description="percentile that stretch makes black")
+    high: Annotated[float, Field(gt=50, le=100)] = Field(98.0, description="percentile that stretch makes white")
+    clahe_clip: Positive = Field(2.0, description="limit of clahe, in multiples of a flat histogram")
+    clahe_tiles: Count = Field(8, description="tiles of clahe along each side")
 
 
 class CropOptions(Settings):
@@ -58,9 +90,12 @@ class ModelOptions(Settings):
 
     backbone: str = Field("kptiny", description="kptiny (the project's own), layers, or any timm model name")
     layers: list[str] = Field([], description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]')
-    head: Literal["auto", "soft-argmax", "regression"] = Field(
+    head: Literal["auto", "soft-argmax", "regression", "heatmap", "simcc"] = Field(
         "auto", description="auto = soft-argmax for kptiny and for layers that end in maps, else regression"
     )
+    upsample: Literal[1, 2, 4] = Field(1, description="maps are made so many times finer than the backbone's")
+    sigma: Positive = Field(2.0, description="px of the model's frame: the targets' width for heatmap and simcc")
+    bins: Positive = Field(2.0, description="simcc: bins a px of the model's frame")
     width: Count = Field(32, description="channels of kptiny's first layer")
     channels: Literal[1, 3] = Field(1, description="input channels the backbone is built with; grey is repeated for 3")
     per_scheme: bool = Field(True, description="one set of outputs per marking scheme instead of one for all")
@@ -73,18 +108,23 @@ class TrainOptions(Settings):
 
     epochs: Count = 16
     batch_size: Count = 64
-    optimizer: Literal["auto", "muon", "adamw"] = Field(
+    optimizer: Literal["auto", "muon", "adamw", "sgd"] = Field(
         "auto",
-        description="muon = Muon on dense convolutions that a norm follows, AdamW on the rest; auto = muon for kptiny",
+        description="muon = Muon on dense convolutions that a norm follows, AdamW on the rest; auto = muon for kptiny; "
+        "sgd = Nesterov's momentum",
     )
-    lr: Positive = Field(2e-3, description="peak learning rate of AdamW")
+    lr: Positive = Field(2e-3, description="peak learning rate of AdamW or sgd")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of sgd")
     muon_lr: Positive = Field(0.15, description="peak learning rate of Muon, relative to kernels of norm √out")
     weight_decay: NonNegative = 0.01
     schedule: Literal["linear", "cosine", "one-cycle", "constant"] = Field(
         "linear", description="linear and cosine decay to 0 after the warm-up; one-cycle also cycles the momentum"
     )
     warmup: Fraction = Field(0.05, description="fraction of all steps over which the learning rate rises")
-    loss: Literal["mse", "l1", "smooth-l1", "wing"] = "smooth-l1"
+    loss: Loss = Field(
+        "auto",
+        description="auto = smooth-l1 for points, mse for heatmap, cross-entropy for simcc; nll learns a spread",
+    )
     loss_scale: Positive = Field(1.0, description="px: where smooth-l1 turns linear; wing's curvature")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay per step of averaged weights; 0 = off")
     clip: NonNegative = Field(0.0, description="largest gradient norm; 0 = off")
@@ -106,6 +146,13 @@ class AugmentOptions(Settings):
     stretch: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="width against height, either way")
     shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.06, description="fraction of the image's side, either way")
     mirror: Fraction = Field(0.5, description="chance of a left-right flip, with the points renamed")
+    crop: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0, description="cut from each side at most, fraction of it; the rest is stretched to the frame"
+    )
+    high_pass: Fraction = Field(0.0, description="chance of taking out the lowest frequencies of the image's DCT")
+    high_pass_window: Count = Field(4, description="frequencies along each side that high_pass takes out")
+    low_pass: Fraction = Field(0.0, description="chance of keeping only the lowest frequencies of the image's DCT")
+    low_pass_window: Count = Field(32, description="frequencies along each side that low_pass keeps")
     brightness: Annotated[float, Field(ge=0, le=1)] = Field(0.15, description="added, fraction of white, either way")
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="gain about the image's mean, either way")
 
@@ -123,10 +170,14 @@ class PredictOptions(Settings):
 
     mirror: bool = True
     shift: NonNegative = Field(2.0, description="px of the model's frame: four shifted views beside the plain one")
+    scale: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="two views larger and smaller by this fraction beside the plain one; 0 = none"
+    )
 
     def describe(self) -> str:
         """The views in words, for reports and provenance."""
         more = f" + 4 shifted by {self.shift:g} px" if self.shift > 0 else ""
+        more += f" + 2 scaled by {self.scale:g}" if self.scale > 0 else ""
         return f"plain{more}" + (", each also mirrored" if self.mirror else "")
 
 
@@ -137,6 +188,7 @@ class Recipe(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: DataOptions = DataOptions()
     crop: CropOptions = CropOptions()
+    image: ImageOptions = ImageOptions()
     model: ModelOptions = ModelOptions()
     train: TrainOptions = TrainOptions()
     augment: AugmentOptions = AugmentOptions()
@@ -145,6 +197,9 @@ class Recipe(Settings):
 
     @property
     def digest(self) -> str:
-        """12 hex digits over every setting but the name."""
-        text = json.dumps(self.model_dump(exclude={"name"}), sort_keys=True)
+        """12 hex digits over every setting that is not the default, but for the name.
+
+        So a setting that a later version adds leaves digests alone; DEFAULTS counts the times a default has changed.
+        """
+        text = json.dumps([DEFAULTS, self.model_dump(exclude={"name"}, exclude_defaults=True)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -60,9 +60,10 @@ def begin(
     }
     frames = frames_of(intake.dataset, recipe, tick)
     build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
+    model = build().model()  # what cannot be built is told before there is a run
+    env["parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    del model
     env["precision"] = choose_precision(build, recipe, env["device"])
-    if recipe.train.precision != "auto" or env["device"] != "cpu":
-        build().model()  # what cannot be built is told before there is a run; the trial above has built it otherwise
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
     write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)

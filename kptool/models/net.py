@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from kptool.config import ModelOptions
+from kptool.config import Loss, ModelOptions
 from kptool.errors import UsageError
 from kptool.models.heads import Head, Regression, SoftArgmax
 from kptool.models.kptiny import Kptiny
@@ -60,7 +60,7 @@ class Net(nn.Module):
         return raw
 
 
-def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
+def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int], loss: Loss = "auto") -> Net:
     """The network of a recipe, freshly initialised from torch's global generator.
 
     Args:
@@ -68,6 +68,7 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
         points: K.
         schemes: S sets of outputs.
         size: (W, H) of the model's frame.
+        loss: what it will be trained with; some need outputs of their own.
 
     Raises:
         UsageError: an unknown backbone or layer, a head that does not fit it, or weights that do not.

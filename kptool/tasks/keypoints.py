@@ -54,7 +54,7 @@ class Keypoints:
         if not fresh:  # its weights come from a checkpoint: neither the hub nor a file is asked again
             options = options.model_copy(update={"pretrained": False, "weights": ""})
         count = self.schemes if options.per_scheme else 1
-        net = build(options, len(self.arrays.schema.points), count, self.arrays.size)
+        net = build(options, len(self.arrays.schema.points), count, self.arrays.size, self.recipe.train.loss)
         return net.to(self.device).to(memory_format=torch.channels_last)
 
     def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:

@@ -1,0 +1,50 @@
+"""Heads: what turns a backbone's features into points. A head owns decoding and the loss together.
+
+The contract of every head:
+
+    raw = head(features)                      features (B, F, h, w) -> a tensor only this head can read
+    points, spread = head.decode(raw, scheme) (B, K, 2) and (B, K), px of the model's frame; spread NaN where unknown
+    loss = head.loss(raw, points, scheme, …)  a scalar; NaN points add exactly nothing
+
+`scheme` (B,) picks one of S sets of outputs; with S = 1 it is ignored. Outputs of other schemes get no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from kptool.config import Loss
+from kptool.losses import masked_loss
+
+
+class Head(nn.Module):
+    """What all heads share: sizes, the choice of a scheme, the loss on decoded points.
+
+    Attributes:
+        losses: those it knows; the first is what "auto" means.
+    """
+
+    losses: ClassVar[tuple[Loss, ...]] = ("smooth-l1", "mse", "l1", "wing")
+
+    def __init__(self, points: int, schemes: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.points, self.schemes, self.size = points, schemes, size
+
+    def pick(self, raw: torch.Tensor, scheme: torch.Tensor) -> torch.Tensor:
+        """(B, S, K, …) -> (B, K, …), each image's own scheme."""
+        if self.schemes == 1:
+            return raw[:, 0]
+        return raw[torch.arange(len(raw), device=raw.device), scheme]
+
+    def decode(self, raw: torch.Tensor, scheme: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Points (B, K, 2) and spread (B, K) in px of the model's frame."""
+        raise NotImplementedError
+
+    def loss(
+        self, raw: torch.Tensor, points: torch.Tensor, scheme: torch.Tensor, kind: Loss, scale: float
+    ) -> torch.Tensor:
+        """The masked loss of the decoded points against (B, K, 2) px, NaN = not labelled."""
+        return masked_loss(self.decode(raw, scheme)[0], points, self.losses[0] if kind == "auto" else kind, scale)
