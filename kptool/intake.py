@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,18 +10,20 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from kptool.competitions import Found
-from kptool.config import CropOptions, Recipe
+from kptool.config import CropOptions, ImageOptions, Recipe
+from kptool.contrast import AS_IT_IS
 from kptool.crop import box_faults, boxed_or_whole, uses_boxes
 from kptool.dataset import Dataset, Ints, Lookup, Mask, Photos
+from kptool.edits import apply_edits
 from kptool.errors import DataError, MissingFileError, UsageError
 from kptool.folds import Folds, load, make
 from kptool.formats import get
 from kptool.formats.outside import apply_outside
-from kptool.geometry import Bytes
+from kptool.geometry import Bytes, Floats
 from kptool.metrics import normaliser
 from kptool.pixels import Fault, Tick, open_arrays, prepare, refuse_faults
 from kptool.schema import Schema, check_mirror
-from kptool.schemes import Schemes, discover
+from kptool.schemes import Schemes, discover, given, of_masks
 
 THUMBNAIL: Final = CropOptions(width=96, margin=0.1, slack=0.0)
 """In what duplicates of photos are looked for; the same for every recipe, so that folds do not depend on one."""
@@ -37,6 +40,7 @@ class Intake:
         folds: who is held out when.
         test_mix: share of the requested values per scheme; None where a test file is not there.
         notes: what a user should know, a line each.
+        labels: (N, K, 2) what is trained on instead of the dataset's points, in the images' own px; None = no edits.
     """
 
     dataset: Dataset
@@ -45,6 +49,15 @@ class Intake:
     folds: Folds
     test_mix: list[float] | None
     notes: list[str]
+    labels: Floats | None = None
+
+    def training(self, fold: int) -> Ints:
+        """(n,) rows that a fold trains on: not held out, and not without a label by the edits."""
+        rows = self.folds.train(fold)
+        if self.labels is None:
+            return rows
+        left: Mask = np.asarray(np.isfinite(self.labels[rows]).all(-1))
+        return rows[left.any(1)]
 
 
 @dataclass(frozen=True)
@@ -86,12 +99,13 @@ def take_in(
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
-    dataset, thumbnails, faults = sound(get(found.competition).read_train(data, schema), recipe.crop, tick)
+    whole = get(found.competition).read_train(data, schema)
+    dataset, thumbnails, faults = sound(whole, recipe.crop, tick)
     if recipe.data.on_bad == "fail":
         refuse_faults(faults)
     dataset, notes = apply_outside(dataset, recipe.data.outside)
     # Before rows are dropped, so that a scheme has one name in every recipe.
-    schemes, scattered = whole_schemes(dataset.labelled)
+    schemes, scattered = whole_schemes(dataset.labelled, schema, found.competition.schemes)
     rows, dropped = _choose_rows(dataset, recipe)
     if len(rows) < len(dataset):
         dataset, thumbnails = dataset.take(rows), thumbnails[rows]
@@ -105,22 +119,39 @@ def take_in(
         folds = load(saved, dataset.digest, dataset.ids)
     else:
         folds = make(dataset, thumbnails, scheme, recipe.folds, recipe.seed)
+    # Last, so that nothing above depends on edits: schemes, folds and scores are those of the labels as read.
+    edited = apply_edits(recipe.data.edits, dataset, whole.ids)
     mix, unknown = _test_mix(found, data, schemes, uses_boxes(dataset, recipe.crop))
     skipped = [f"left out: {why}" for _, why in faults]
-    return Intake(dataset, scheme, schemes, folds, mix, [*skipped, *notes, *scattered, *dropped, *unknown])
+    told = [*skipped, *notes, *scattered, *dropped, *edited.notes, *unknown]
+    intake = Intake(dataset, scheme, schemes, folds, mix, told, edited.points if recipe.data.edits else None)
+    _refuse_unlabelled(intake)
+    return intake
 
 
-def whole_schemes(labelled: Mask) -> tuple[Schemes, list[str]]:
+def whole_schemes(labelled: Mask, schema: Schema, named: Sequence[Sequence[str]] = ()) -> tuple[Schemes, list[str]]:
     """The marking schemes behind labels (N, K), and what to tell of them.
 
-    Where no scheme marks every point that is ever labelled, none could answer a new image whole: an output that was
-    never trained would be asked. Then there is one scheme of all those points.
+    Those of competition.toml (`named`), else those that are found. A new image is asked for every point, and an output
+    that was never trained must not answer. So a scheme is needed that marks every point that is ever labelled, and
+    whose own rows have labels for each. Where none of those found does, there is one scheme of all those points.
+
+    Raises:
+        UsageError: none of those named does, or they make no sense.
     """
-    schemes = discover(labelled)
-    ever: Mask = np.asarray(labelled.any(0))
-    if (schemes.masks | ~ever).all(1).any():
-        return schemes, []
-    union = Schemes(ever[None], (f"{int(ever.sum())} points",))
+    schemes = given(schema, named) if named else discover(labelled, mirror=schema.mirror)
+    ever, scheme = np.asarray(labelled.any(0)), schemes.assign(labelled)
+    trained: Mask = np.stack([labelled[scheme == s].any(0) for s in range(len(schemes))])
+    if (schemes.masks & trained | ~ever).all(1).any():
+        idle = [schemes.names[s] for s in np.flatnonzero(~trained.any(1)) if named]
+        return schemes, [f"no row is marked with {name}, a scheme of competition.toml" for name in idle]
+    if named:
+        raise UsageError(
+            f"{schema.name}: schemes of competition.toml: none has rows that mark all {int(ever.sum())} labelled points"
+            " between them, so none could answer an image whole",
+            "give one scheme of all points, or leave schemes out",
+        )
+    union = of_masks(ever[None])
     return union, [f"no common pattern of labels holds all {int(ever.sum())} points, so one scheme answers every image"]
 
 
@@ -151,11 +182,13 @@ def read_test(found: Found, data: Path | None) -> TestSet:
     return TestSet(dataset, reader.read_lookup(data, dataset), reader.read_sample(data), [])
 
 
-def find_bad(test: TestSet, crop: CropOptions, channels: int, tick: Tick | None = None) -> TestSet:
+def find_bad(
+    test: TestSet, crop: CropOptions, channels: int, tick: Tick | None = None, image: ImageOptions = AS_IT_IS
+) -> TestSet:
     """A test set whose pictures have all been opened and cropped as a run does; `bad` lists those that cannot be."""
     if not isinstance(test.dataset.images, Photos):
         return test
-    return replace(test, bad=prepare(test.dataset, crop, channels, tick).faults)
+    return replace(test, bad=prepare(test.dataset, crop, channels, tick, image).faults)
 
 
 def _refuse_unknown_pairs(schema: Schema) -> None:
@@ -164,6 +197,21 @@ def _refuse_unknown_pairs(schema: Schema) -> None:
             f"{schema.name}: no mirror pairs are known, so nothing can be flipped",
             "give pairs in competition.toml, or --set augment.mirror=0 --set predict.mirror=false",
         )
+
+
+def _refuse_unlabelled(intake: Intake) -> None:
+    """Raise UsageError where edits take a fold's last label of a point: what it answers there would be noise."""
+    if intake.labels is None:
+        return
+    left: Mask = np.asarray(np.isfinite(intake.labels).all(-1))
+    for fold in range(intake.folds.count):
+        rows = intake.folds.train(fold)
+        lost = intake.dataset.labelled[rows].any(0) & ~left[rows].any(0)
+        if lost.any():
+            point = intake.dataset.schema.points[int(lost.argmax())]
+            raise UsageError(
+                f"data.edits leave fold {fold} no label of {point} to train on", "keep some, or leave the point out"
+            )
 
 
 def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:

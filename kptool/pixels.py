@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kptool.config import CropOptions
+from kptool.config import CropOptions, ImageOptions
+from kptool.contrast import AS_IT_IS, contrasted, settings
 from kptool.crop import box_faults, crop_maps, model_size, slack
 from kptool.dataset import Dataset, Names, Photos
 from kptool.errors import DataError, KptoolError, UsageError
@@ -66,24 +67,38 @@ class Prepared(NamedTuple):
     faults: list[Fault]
 
 
-def prepare(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None) -> Prepared:
+class _Way(NamedTuple):
+    """How an image becomes a frame of (W, H) px."""
+
+    crop: CropOptions
+    image: ImageOptions
+    frame: tuple[int, int]
+    channels: int
+
+
+def prepare(
+    dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None, image: ImageOptions = AS_IT_IS
+) -> Prepared:
     """Lay a dataset's frames out in the cache, for `open_arrays`.
 
-    The folder is keyed by everything that goes into it.
+    The folder is keyed by everything that goes into it. The contrast is of a whole frame with its slack: what a photo
+    does not show is its edge's pixels repeated, not black, and a face's grey levels then do not depend on the photo
+    around it.
 
     Args:
         crop: the recipe's [crop].
         channels: 1 or 3, of photos; arrays keep their own.
         tick: called as images are done.
+        image: the recipe's [image].
 
     Raises:
-        UsageError: photos, and a crop without a size.
+        UsageError: photos, and a crop without a size; or a contrast that such frames cannot have.
         KptoolError: the cache cannot be written.
     """
     size = model_size(dataset, crop)
     edge = slack(size, crop)
     to_frame = crop_maps(dataset, crop).then(shift(*edge))
-    folder = cache_folder() / "frames" / _key(dataset, to_frame, [size, edge, channels])
+    folder = cache_folder() / "frames" / _key(dataset, to_frame, [size, edge, channels, *settings(image)])
     done = folder / "done.json"
     if done.is_file():
         return Prepared(folder, [])
@@ -93,7 +108,7 @@ def prepare(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | Non
         for name, array in parts.items():
             write_atomic(folder / f"{name}.npy", partial(_save, array=array))
         frame = (size[0] + 2 * edge[0], size[1] + 2 * edge[1])
-        fill = partial(_frames, dataset, crop, to_frame, frame, channels, faults, tick)
+        fill = partial(_frames, dataset, _Way(crop, image, frame, channels), to_frame, faults, tick)
         write_atomic(folder / "images.npy", fill)
         write_text(folder / "frame.json", json.dumps({"size": size, "slack": edge}))
         if not faults:  # last: the folder is whole
@@ -124,16 +139,19 @@ def open_arrays(folder: Path, schema: Schema) -> Arrays:
     return Arrays(ids, images, points, Affine(to_frame), schema, to_model, (frame["size"][0], frame["size"][1]))
 
 
-def arrays_of(dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None) -> Arrays:
-    """A dataset's frames; images that are their own are not copied to the cache.
+def arrays_of(
+    dataset: Dataset, crop: CropOptions, channels: int, tick: Tick | None = None, image: ImageOptions = AS_IT_IS
+) -> Arrays:
+    """A dataset's frames, to the byte those of `prepare`; images that are their own are not copied to the cache.
 
     Raises:
         DataError: an image that cannot be used.
+        UsageError: see `prepare`.
     """
     if not isinstance(dataset.images, Photos) and not crop.width:
-        plain, size = identity(), model_size(dataset, crop)
-        return Arrays(dataset.ids, dataset.images, dataset.points, identity(len(dataset)), dataset.schema, plain, size)
-    prepared = prepare(dataset, crop, channels, tick)
+        images, plain, size = contrasted(dataset.images, image), identity(), model_size(dataset, crop)
+        return Arrays(dataset.ids, images, dataset.points, identity(len(dataset)), dataset.schema, plain, size)
+    prepared = prepare(dataset, crop, channels, tick, image)
     refuse_faults(prepared.faults)
     return open_arrays(prepared.folder, dataset.schema)
 
@@ -151,32 +169,24 @@ def refuse_faults(faults: list[Fault]) -> None:
         raise DataError(f"{faults[0][1]}{more}", "mend it, or leave such pictures out with --on-bad skip")
 
 
-def _frames(
-    dataset: Dataset,
-    crop: CropOptions,
-    to_frame: Affine,
-    frame: tuple[int, int],
-    channels: int,
-    faults: list[Fault],
-    tick: Tick | None,
-    path: Path,
-) -> None:
+def _frames(dataset: Dataset, way: _Way, to_frame: Affine, faults: list[Fault], tick: Tick | None, path: Path) -> None:
     """Fill a .npy file with every row's frame; rows that cannot be used are added to `faults`."""
     images = dataset.images
     if not isinstance(images, Photos):
-        if not crop.width:
-            _save(path, images)
+        if not way.crop.width:
+            _save(path, contrasted(images, way.image))
             return
-        channels = images.shape[1]
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(dataset), channels, *frame[::-1]))
-    faults += box_faults(dataset, crop)
+        way = way._replace(channels=images.shape[1])
+    shape = (len(dataset), way.channels, *way.frame[::-1])
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    faults += box_faults(dataset, way.crop)
     unusable = {row for row, _ in faults}
 
     def fill(row: int) -> Fault | None:
         if row in unusable:
             return None
         try:
-            out[row] = _frame(images, row, to_frame[row], frame, channels)
+            out[row] = contrasted(_frame(images, row, to_frame[row], way), way.image)
         except DataError as error:
             return row, error.message
         return None
@@ -189,13 +199,13 @@ def _frames(
     out.flush()
 
 
-def _frame(images: Bytes | Photos, row: int, to_frame: Affine, frame: tuple[int, int], channels: int) -> Bytes:
-    """(C, H, W) one image's frame."""
+def _frame(images: Bytes | Photos, row: int, to_frame: Affine, way: _Way) -> Bytes:
+    """(C, H, W) one image's frame, its grey levels as they are."""
     if not isinstance(images, Photos):
-        return cut(np.moveaxis(np.asarray(images[row]), 0, -1), to_frame, frame)
+        return cut(np.moveaxis(np.asarray(images[row]), 0, -1), to_frame, way.frame)
     scale = float(np.linalg.norm(to_frame.matrix[:2, :2], axis=0).max())  # of the axis that keeps most detail
-    with decoded(images.path(row), 3 if channels == 3 else 1, min(1.0, scale)) as photo:
-        return cut(photo.pixels, photo.from_original.inverse().then(to_frame), frame)
+    with decoded(images.path(row), 3 if way.channels == 3 else 1, min(1.0, scale)) as photo:
+        return cut(photo.pixels, photo.from_original.inverse().then(to_frame), way.frame)
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:

@@ -1,4 +1,7 @@
-"""A run's folds as one model: every fold, every view, back in the original image's pixels."""
+"""A run's folds as one model: every fold, every view, back in the original image's pixels.
+
+An ensemble's runs answer one after the other, each with its own crop, views and frame; they meet in original pixels.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,16 @@ from kptool.dataset import Dataset, Ints, Photos, Predictions
 from kptool.engine.state import final_model
 from kptool.errors import DataError
 from kptool.machine import cores
+from kptool.members import mix
 from kptool.models.net import Net
 from kptool.pixels import Tick, arrays_of
-from kptool.runs import Run
+from kptool.runs import Run, open_members
 from kptool.tasks.keypoints import Keypoints
 from kptool.views import make_views, pool
 
 
 class Step(NamedTuple):
-    """The average over the folds so far."""
+    """The average over the folds so far; of an ensemble, over those of the run at work, until the last step has all."""
 
     folds: int
     predictions: Predictions
@@ -50,16 +54,21 @@ def predict_folds(
         scheme: (N,) marking scheme to answer each image in.
         schemes: how many the run knows.
         tick: called as photos are decoded and cropped.
-        crop: how to cut faces out; None = as the run's own.
+        crop: how to cut faces out; None = as the run's own. Of an ensemble each run keeps its own crop, but for what
+            this one says of boxes.
 
     Raises:
-        DataError: a fold's weights are gone or damaged, an image cannot be used, or has another size.
+        DataError: a fold's weights are gone or damaged, an image cannot be used, or has another size; a run of an
+            ensemble has moved or changed.
     """
+    if run.members is not None:
+        yield from _predict_members(run, test, scheme, schemes, tick, crop)
+        return
     device = str(run.env["device"])
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         device = "cpu"  # trained on a GPU, submitted from a laptop
     torch.set_num_threads(cores())
-    arrays = arrays_of(test, crop or crop_of(run, test), run.recipe.model.channels, tick)
+    arrays = arrays_of(test, crop or crop_of(run, test), run.recipe.model.channels, tick, run.recipe.image)
     refuse_size(run, arrays.size)
     task = Keypoints(arrays, scheme, schemes, run.recipe, device, str(run.env["precision"]))
     views = make_views(run.recipe.predict, arrays.size)
@@ -69,6 +78,30 @@ def predict_folds(
         points.append(found[0])
         spread.append(found[1])
         yield Step(len(points), Predictions(test.ids, *pool(np.stack(points), np.stack(spread)), test.schema))
+
+
+def _predict_members(
+    run: Run, test: Dataset, scheme: Ints, schemes: int, tick: Tick | None, crop: CropOptions | None
+) -> Iterator[Step]:
+    members, found, done, models = run.members, list[Predictions](), 0, run.models
+    assert members is not None
+    for member in open_members(run):
+        for step in predict_folds(member, test, scheme, schemes, tick, crop and crop_like(crop, member, test)):
+            done += 1
+            if done < models:
+                yield Step(done, step.predictions)
+        found.append(step.predictions)
+    points, spread = (np.stack([getattr(p, name) for p in found]) for name in ("points", "spread"))
+    yield Step(done, Predictions(test.ids, *mix(points, spread, members.of(scheme)), test.schema))
+
+
+def crop_like(crop: CropOptions, run: Run, test: Dataset) -> CropOptions:
+    """A run's own crop, of the boxes or of the whole pictures as `crop` has it."""
+    own = crop_of(run, test)
+    if own.box == crop.box:
+        return own
+    # A run of whole pictures takes a box for one, without a margin.
+    return own.model_copy(update={"box": crop.box} | ({"margin": 0.0} if crop.box == "file" else {}))
 
 
 def refuse_size(run: Run, size: tuple[int, int]) -> None:

@@ -63,6 +63,27 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A run of an ensemble.
+
+    Attributes:
+        run: name of its folder.
+        recipe_digest: over every setting but the name.
+        recipe: the resolved settings.
+        oof_sha256: of its out-of-fold predictions.
+        folds: how many of its folds' models were averaged.
+        weights: its share by marking scheme and point; over all runs they sum to 1.
+    """
+
+    run: str
+    recipe_digest: str
+    recipe: dict[str, Any]
+    oof_sha256: str
+    folds: int
+    weights: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where a submission's numbers come from; the JSON has these keys, in this order.
 
@@ -76,8 +97,8 @@ class Provenance:
         sha256: of its bytes.
         rows: R, the values (coordinates) answered.
         recipe_name: as the recipe calls itself.
-        recipe_digest: over every setting but the name.
-        recipe: the resolved settings.
+        recipe_digest: over every setting but the name; of an ensemble, over its runs' digests and weights.
+        recipe: the resolved settings; of an ensemble, the first run's.
         data_digest: of the training Dataset.
         lookup_digest: of the lookup table, or of the list of all coordinates.
         folds_used: the folds whose models were averaged.
@@ -87,6 +108,7 @@ class Provenance:
         rmse_test_mix: px, the same re-weighted to the values the test set asks for; None where it cannot be told.
         score: the competition's metric, out of fold.
         mean_shape: the faces that were answered by the mean shape of the training labels, with the reason.
+        ensemble: its runs; empty for a run that was trained.
     """
 
     kptool: str
@@ -109,6 +131,7 @@ class Provenance:
     rmse_test_mix: float | None
     score: Score
     mean_shape: tuple[Guess, ...]
+    ensemble: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         scores: dict[str, float | None] = {f"RMSE of fold {s.fold}": s.rmse for s in self.fold_scores}
@@ -136,8 +159,14 @@ def provenance(
     score: Score,
     mean_shape: Sequence[Guess],
     today: date,
+    digest: str | None = None,
+    ensemble: Sequence[Part] = (),
 ) -> Provenance:
     """The record of a submission that stands on disk; see `Provenance`. `today` is the UTC date.
+
+    Args:
+        digest: the run's; None = the recipe's.
+        ensemble: the runs of an ensemble.
 
     Raises:
         QualityError: a score is NaN or infinite.
@@ -152,7 +181,7 @@ def provenance(
         sha256=file_digest(path),
         rows=len(lookup.row_ids),
         recipe_name=recipe.name,
-        recipe_digest=recipe.digest,
+        recipe_digest=recipe.digest if digest is None else digest,
         recipe=recipe.model_dump(mode="json"),
         data_digest=data_digest,
         lookup_digest=lookup.digest,
@@ -163,6 +192,7 @@ def provenance(
         rmse_test_mix=rmse_test_mix,
         score=score,
         mean_shape=tuple(mean_shape),
+        ensemble=tuple(ensemble),
     )
 
 

@@ -7,11 +7,14 @@
         env.json            data folder and digest, machine, versions, device, precision
         folds.parquet       who is held out when
         truth.parquet       the labels, so that a report needs no data
+        labels.parquet      the labels after the recipe's edits; only where it has some
         faces.parquet       sizes of the images, boxes, and the map of each into the model's frame
         fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv,
-                            learned.json, oof.parquet
+                            learned.json, schemes.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions
         timing.json         seconds spent, over all sittings but killed ones
+
+An ensemble's folder is one too; it has no checkpoints but the list of its runs, see `kptool.members`.
 """
 
 from __future__ import annotations
@@ -30,8 +33,9 @@ from typing import Any
 from kptool import __version__
 from kptool.competitions import Found, find, shipped
 from kptool.config import Recipe, differences, parse, read_toml
-from kptool.errors import UsageError
-from kptool.files import write_text
+from kptool.errors import DataError, KptoolError, UsageError
+from kptool.files import file_digest, write_text
+from kptool.members import FILE, Member, Members, read_members
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,26 @@ class Run:
     def finished(self) -> list[int]:
         """Folds whose out-of-fold predictions are written."""
         return [k for k in self.wanted if (self.fold(k) / "oof.parquet").is_file()]
+
+    @property
+    def members(self) -> Members | None:
+        """The runs of an ensemble and their weights; None for a run that was trained."""
+        if not (self.path / FILE).is_file():
+            return None
+        schemes = [str(one["name"]) for one in self.env["schemes"]]
+        return read_members(self.path, schemes, self.found.competition.schema_of_points.points)
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over what decides the answers: the recipe's, or those of an ensemble's runs and weights."""
+        members = self.members
+        return self.recipe.digest if members is None else members.digest
+
+    @property
+    def models(self) -> int:
+        """How many folds' models answer together: the finished ones, or those of all the runs of an ensemble."""
+        members = self.members
+        return len(self.finished) if members is None else sum(member.folds for member in members.each)
 
 
 def create(root: Path, found: Found, recipe: Recipe, env: dict[str, Any]) -> Run:
@@ -91,6 +115,30 @@ def open_run(path: Path) -> Run:
     table = read_toml(config)
     found = find(str(table.get("competition", "")))
     return Run(path, found, parse(Recipe, table.get("recipe", {}), str(config)))
+
+
+def open_members(run: Run) -> list[Run]:
+    """The runs whose models answer: those of an ensemble, each as it was when that was made, or else the run itself.
+
+    Raises:
+        DataError: a run of the ensemble has moved or changed.
+    """
+    members = run.members
+    return [run] if members is None else [_open_member(run, member) for member in members.each]
+
+
+def _open_member(run: Run, member: Member) -> Run:
+    path = Path(os.path.normpath(run.path / member.path))
+    remedy = "bring it back as it was, or make the ensemble again with kptool ensemble"
+    try:
+        own = open_run(path)
+        same = (own.recipe.digest, len(own.finished)) == (member.recipe_digest, member.folds)
+        same = same and file_digest(path / "oof.parquet") == member.oof_digest
+    except (KptoolError, OSError):
+        raise DataError(f"{run.path}: its run {member.name} is no longer at {path}", remedy) from None
+    if not same:
+        raise DataError(f"{run.path}: its run {path} has changed since the ensemble was made", remedy)
+    return own
 
 
 def write_env(path: Path, env: dict[str, Any]) -> None:
@@ -127,8 +175,10 @@ def refuse_changes(run: Run, recipe: Recipe) -> None:
     """A resumed run must go on as it began.
 
     Raises:
-        UsageError: the recipe differs, with every difference.
+        UsageError: the recipe differs, with every difference; or the run is an ensemble.
     """
+    if run.members is not None:
+        raise UsageError(f"{run.path} is an ensemble and has nothing to train", "resume one of its runs")
     if changed := differences(run.recipe, recipe):
         raise UsageError(
             f"{run.path}: the recipe has changed ({'; '.join(changed)})",
@@ -144,7 +194,7 @@ def unfinished(root: Path, found: Found, recipe: Recipe) -> Run | None:
         except UsageError:
             continue  # another version's run is no reason to stop
         begun = (run.path / "folds.parquet").is_file()
-        if run.recipe.digest == recipe.digest and begun and len(run.finished) < len(run.wanted):
+        if run.digest == recipe.digest and begun and len(run.finished) < len(run.wanted):
             return run
     return None
 

@@ -10,7 +10,7 @@ import torch
 from kptool.config import PredictOptions
 from kptool.dataset import Ints
 from kptool.device import autocast
-from kptool.geometry import Affine, Bytes, Floats, identity, mirror, shift, warp
+from kptool.geometry import Affine, Bytes, Floats, about, centre_of, identity, mirror, scale, shift, warp
 from kptool.models.net import Net
 from kptool.schema import Schema, mirror_points
 
@@ -18,11 +18,17 @@ Forward = Callable[[Bytes, Ints], tuple[Floats, Floats]]
 
 
 def make_views(options: PredictOptions, size: tuple[int, int]) -> list[Affine]:
-    """The maps from the model's frame to what it is shown: plain, four shifts, and the mirror image of each."""
+    """The maps from the model's frame to what it is shown: plain, four shifts, two sizes, and the mirror image of each.
+
+    The sizes are 1 + s and 1 / (1 + s) about the frame's centre: growing and shrinking alike.
+    """
     views = [identity()]
     if options.shift > 0:
         d = options.shift
         views += [shift(dx, dy) for dx, dy in ((d, 0), (-d, 0), (0, d), (0, -d))]
+    if options.scale > 0:
+        grown = 1 + options.scale
+        views += [about(centre_of(size), scale(s, s)) for s in (grown, 1 / grown)]
     return views + [view.then(mirror(size[0])) for view in views] if options.mirror else views
 
 
@@ -91,4 +97,5 @@ def _one_view(
     points, spread = forward(shown, scheme)
     if view.mirrors:
         points, spread = mirror_points(points, schema), spread[:, list(schema.mirror)]
-    return view.inverse()(points), spread
+    px = np.sqrt(np.abs(np.linalg.det(view.matrix[:2, :2])))  # of the view that one of the frame covers
+    return view.inverse()(points), spread / px

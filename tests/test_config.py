@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from kptool.competitions import find, names, read_recipe
 from kptool.config import Competition, Recipe, apply_set, differences, flat, parse, read_toml
+from kptool.config.recipe import DEFAULTS
 from kptool.errors import UsageError
 
 SHIPPED = [(name, recipe) for name in names() for recipe in find(name).recipes]
@@ -118,6 +119,8 @@ def other_values() -> dict[str, object]:
             choices = [v for v in get_args(kind.model_fields[name].annotation) if v != old]
             if isinstance(old, bool):
                 new: object = not old
+            elif name == "edits":
+                new = [{"image": "7", "action": "drop", "points": [], "to": []}]
             elif isinstance(old, list):
                 new = [*old, "relu"]
             elif choices:
@@ -140,12 +143,97 @@ def test_the_digest_moves_with_every_setting_but_the_name() -> None:
         section, _, last = key.rpartition(".")
         (table[section] if section else table)[last] = value
         new = parse(Recipe, table, "test")
-        assert differences(old, new) == [f"{key}: {flat(old)[key]!r} -> {value!r}"]
+        told = "0 -> 1 edit" if key == "data.edits" else f"{flat(old)[key]!r} -> {value!r}"
+        assert differences(old, new) == [f"{key}: {told}"]
         if key == "name":
             assert new.digest == old.digest
         else:
             assert new.digest not in seen, (key, seen.get(new.digest))
             seen[new.digest] = key
+
+
+# What every setting was when DEFAULTS took the value beside it: runs made since then share digests with these.
+PINNED_AT = 1
+PINNED: dict[str, object] = {
+    "name": "default",
+    "seed": 0,
+    "data.rows": "all",
+    "data.outside": "fail",
+    "data.on_bad": "fail",
+    "data.edits": [],
+    "crop.width": 0,
+    "crop.height": 0,
+    "crop.box": "auto",
+    "crop.margin": 0.2,
+    "crop.aspect": "keep",
+    "crop.slack": 0.2,
+    "crop.outside": "keep",
+    "image.contrast": "none",
+    "image.low": 2.0,
+    "image.high": 98.0,
+    "image.clahe_clip": 2.0,
+    "image.clahe_tiles": 8,
+    "model.backbone": "kptiny",
+    "model.layers": [],
+    "model.head": "auto",
+    "model.start": "middle",
+    "model.upsample": 1,
+    "model.sigma": 2.0,
+    "model.bins": 2.0,
+    "model.width": 32,
+    "model.channels": 1,
+    "model.per_scheme": True,
+    "model.pretrained": False,
+    "model.weights": "",
+    "train.epochs": 16,
+    "train.batch_size": 64,
+    "train.optimizer": "auto",
+    "train.lr": 0.002,
+    "train.momentum": 0.9,
+    "train.muon_lr": 0.15,
+    "train.weight_decay": 0.01,
+    "train.schedule": "linear",
+    "train.warmup": 0.05,
+    "train.loss": "auto",
+    "train.loss_scale": 1.0,
+    "train.ema": 0.0,
+    "train.clip": 0.0,
+    "train.patience": 0,
+    "train.keep": "last",
+    "train.evaluate_every": 1,
+    "train.precision": "auto",
+    "augment.rotate": 15.0,
+    "augment.scale": 0.12,
+    "augment.stretch": 0.05,
+    "augment.shift": 0.06,
+    "augment.mirror": 0.5,
+    "augment.crop": 0.0,
+    "augment.high_pass": 0.0,
+    "augment.high_pass_window": 4,
+    "augment.low_pass": 0.0,
+    "augment.low_pass_window": 32,
+    "augment.brightness": 0.15,
+    "augment.contrast": 0.2,
+    "folds.count": 5,
+    "folds.near_duplicates": True,
+    "folds.stratify": True,
+    "predict.mirror": True,
+    "predict.shift": 2.0,
+    "predict.scale": 0.0,
+}
+
+
+def test_a_default_changes_only_with_the_number_that_digests_hold() -> None:
+    """A digest leaves out what is the default: were a default changed alone, two recipes would share a digest."""
+    now = flat(Recipe())
+    changed = [f"{key}: {value!r} -> {now[key]!r}" for key, value in PINNED.items() if key in now and now[key] != value]
+    assert not changed, (
+        f"add 1 to DEFAULTS in recipe.py and to PINNED_AT here, and write the new defaults here: {changed}"
+    )
+    assert DEFAULTS == PINNED_AT, "DEFAULTS counts the changes of defaults: write the same number in PINNED_AT"
+    assert set(now) == set(PINNED), (
+        "write new settings with their defaults into PINNED, and take out those that are gone"
+    )
 
 
 def test_equal_recipes_have_one_digest_and_no_differences() -> None:

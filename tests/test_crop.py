@@ -15,7 +15,7 @@ from kptool.crop import box_faults, boxed_or_whole, crop_maps, grow, model_size,
 from kptool.dataset import Dataset, Ints, Photos
 from kptool.errors import UsageError
 from kptool.geometry import Affine, Bytes, Floats, about, centre_of, crop_resize, mirror, resize, rotate, scale, shift
-from kptool.intake import sound, whole_schemes
+from kptool.intake import sound
 from kptool.pixels import open_arrays, prepare
 from kptool.schema import make_schema
 from kptool.views import Forward, make_views, pool, predict_frame
@@ -275,17 +275,3 @@ def test_boxes_asked_for_and_not_there(tmp_path: Path) -> None:
         box_faults(data, CROP.model_copy(update={"box": "file"}))
     assert settled(data, CROP).box == "image"
     assert settled(photos(tmp_path, places()), CROP).box == "file"
-
-
-def test_no_scheme_that_answers_whole_means_one_for_all() -> None:
-    pattern = np.array([[1, 1, 0], [1, 0, 1]], dtype=bool)
-    schemes, notes = whole_schemes(pattern[np.arange(10) % 2])
-    assert schemes.masks.tolist() == [[True, True, True]]
-    assert schemes.names == ("3 points",)
-    assert len(notes) == 1
-    full = np.concatenate([pattern[np.arange(10) % 2], np.ones((3, 3), dtype=bool)])
-    assert len(whole_schemes(full)[0]) == 3
-    assert whole_schemes(full)[1] == []
-    never = full.copy()
-    never[:, 2] = False
-    assert whole_schemes(never)[1] == [], "a point that is never labelled is not missed"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from kptool.config import TrainOptions
+from kptool.engine import checkpoint
 from kptool.engine.optim import Muon, make_optimizers, orthogonalise, schedule, set_rates, update_average
 from kptool.models.kptiny import Kptiny
 
@@ -82,3 +85,89 @@ def test_average_against_a_plain_loop() -> None:
         by_hand = decay * by_hand + (1 - decay) * value.numpy()
     assert average["w"].numpy() == pytest.approx(by_hand, rel=1e-5)
     assert int(average["n"]) == 39
+
+
+SGD = TrainOptions(optimizer="sgd", lr=0.1, momentum=0.8, weight_decay=0.3, schedule="constant", warmup=0.0)
+
+
+def small_net() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3 * 2 * 5, 4))
+
+
+def test_sgd_trains_all_and_decays_weights_only() -> None:
+    (sgd,) = make_optimizers(small_net(), SGD)
+    assert isinstance(sgd, torch.optim.SGD)
+    decayed, plain = sgd.param_groups
+    assert [p.ndim for p in decayed["params"]] == [4, 2]
+    assert [p.ndim for p in plain["params"]] == [1, 1, 1]
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_sgd_against_a_plain_loop(momentum: float) -> None:
+    """Nesterov: the velocity is stepped ahead once more before it moves the weight."""
+    options = SGD.model_copy(update={"momentum": momentum})
+    model = nn.Linear(5, 1)
+    (optimizer,) = make_optimizers(model, options)
+    weight, bias = model.weight.detach().double().clone(), model.bias.detach().double().clone()
+    velocities = torch.zeros(1, 5, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(6):
+        gradients = [torch.randn(p.shape, generator=generator) for p in (model.weight, model.bias)]
+        model.weight.grad, model.bias.grad = (g.clone() for g in gradients)
+        optimizer.step()
+        for value, velocity, gradient, decay in zip((weight, bias), velocities, gradients, (0.3, 0.0), strict=True):
+            force = gradient.double() + decay * value
+            velocity.mul_(momentum).add_(force)
+            value.sub_(0.1 * (force + momentum * velocity))
+    assert model.weight.detach().numpy() == pytest.approx(weight.numpy(), rel=1e-5)
+    assert model.bias.detach().numpy() == pytest.approx(bias.numpy(), rel=1e-5)
+
+
+def test_one_cycle_lowers_the_momentum_of_sgd_too() -> None:
+    options = SGD.model_copy(update={"schedule": "one-cycle"})
+    optimizers = make_optimizers(small_net(), options)
+    for progress, rate, momentum in ((0.3, 1.0, 0.72), (0.15, 0.5, 0.76), (0.9999, 0.0, 0.8)):
+        set_rates(optimizers, options, progress)
+        for group in optimizers[0].param_groups:
+            assert group["lr"] == pytest.approx(0.1 * rate, abs=1e-4)
+            assert group["momentum"] == pytest.approx(momentum, abs=1e-4)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_sgd_goes_on_from_a_checkpoint_bit_for_bit(tmp_path: Path, stop: int, momentum: float) -> None:
+    """Kernels lie channels_last, as on a CPU; a velocity laid out otherwise would still have the right values."""
+    options = SGD.model_copy(update={"momentum": momentum})
+    whole, cut = (trained(None, options, 5) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(whole[0].values(), cut[0].values(), strict=True))
+    model, optimizers = trained(None, options, stop)
+    file = tmp_path / "last.safetensors"
+    checkpoint.save(file, {f"model/{n}": t for n, t in model.items()} | checkpoint.optimizer_tensors(optimizers), {})
+    found = checkpoint.load(file)
+    assert found is not None
+    assert sum("momentum_buffer" in name for name in found[0]) == (5 if stop and momentum else 0)
+    resumed, _ = trained(found[0], options, 5, stop)
+    assert all(torch.equal(whole[0][name], resumed[name]) for name in whole[0])
+
+
+def trained(
+    tensors: checkpoint.Tensors | None, options: TrainOptions, steps: int, begin: int = 0
+) -> tuple[checkpoint.Tensors, list[torch.optim.Optimizer]]:
+    """The net's state after steps begin to `steps`, each on a batch that is a function of its number."""
+    torch.manual_seed(2)
+    model = small_net().to(memory_format=torch.channels_last)
+    optimizers = make_optimizers(model, options)
+    if tensors is not None:
+        state = {n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")}
+        model.load_state_dict(state)
+        checkpoint.restore_optimizers(optimizers, tensors)
+    for step in range(begin, steps):
+        generator = torch.Generator().manual_seed(step)
+        set_rates(optimizers, options, step / 5)
+        images = torch.randn(7, 2, 4, 7, generator=generator)
+        model.zero_grad()
+        model(images).square().mean().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    return model.state_dict(), optimizers

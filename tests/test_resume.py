@@ -129,6 +129,14 @@ def test_a_timm_backbone_resumes_too(tmp_path: Path) -> None:
     assert whole(tmp_path / "cut", recipe) == alone
 
 
+def test_sgd_resumes_too(tmp_path: Path) -> None:
+    train = RECIPE.train.model_copy(update={"optimizer": "sgd", "lr": 0.02, "schedule": "one-cycle"})
+    recipe = RECIPE.model_copy(update={"train": train})
+    alone = whole(tmp_path / "whole", recipe)
+    fit(job(tmp_path / "cut", recipe), keypoints(recipe), no_watch, 3)
+    assert whole(tmp_path / "cut", recipe) == alone
+
+
 def test_best_and_patience_resume_too(tmp_path: Path) -> None:
     train = RECIPE.train.model_copy(
         update={"keep": "best", "patience": 1, "evaluate_every": 1, "epochs": 12, "lr": 0.05}

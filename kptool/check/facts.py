@@ -46,7 +46,7 @@ def count(part: Part, groups: dict[Row, int]) -> Facts:
 def _schemes(dataset: Dataset) -> tuple[Scheme, ...]:
     if not dataset.labelled.any():
         return ()
-    schemes = discover(dataset.labelled)
+    schemes = discover(dataset.labelled, mirror=dataset.schema.mirror)
     which = schemes.assign(dataset.labelled)
     full = (dataset.labelled == schemes.masks[which]).all(1)
     some = dataset.labelled.any(1)

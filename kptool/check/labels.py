@@ -43,7 +43,7 @@ def findings(part: Part) -> Iterator[Finding]:
     dataset, names = part.dataset, part.dataset.schema.points
     if not names or not dataset.labelled.any():
         return
-    scheme = discover(dataset.labelled).assign(dataset.labelled)
+    scheme = discover(dataset.labelled, mirror=dataset.schema.mirror).assign(dataset.labelled)
     swapped, off, odd = [], [], []
     frames = _frames(dataset)
     for number in np.unique(scheme):

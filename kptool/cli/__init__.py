@@ -10,8 +10,10 @@ import typer
 from kptool import __version__
 from kptool.cli.app import make_app
 from kptool.cli.catalogue import list_competitions, show
+from kptool.cli.compare import compare
 from kptool.cli.cv import cv
 from kptool.cli.data import data_app
+from kptool.cli.ensemble import ensemble
 from kptool.cli.predict import predict
 from kptool.cli.report import report
 from kptool.cli.submit import submit
@@ -40,6 +42,8 @@ def _root(
 
 app.command("cv", short_help="Train every fold, report the out-of-fold errors.")(cv)
 app.command("report", short_help="Report a run's errors, point by point.")(report)
+app.command("ensemble", short_help="Average or weigh several runs.")(ensemble)
+app.command("compare", short_help="Hold runs against each other.")(compare)
 app.command("submit", short_help="Write a run's submission.")(submit)
 app.command("predict", short_help="Find the points in your own photos.")(predict)
 app.add_typer(data_app, name="data", short_help="Check and convert annotation files.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from rich.progress import track
 
 from kptool.dataset import Dataset, Ints, Predictions
 from kptool.errors import UsageError
-from kptool.intake import TestSet
-from kptool.predict import predict_folds
-from kptool.provenance import FoldScore, Provenance, Score, provenance, write_provenance
+from kptool.intake import TestSet, find_bad
+from kptool.pixels import Tick
+from kptool.predict import crop_of, predict_folds
+from kptool.provenance import FoldScore, Part, Provenance, Score, provenance, write_provenance
 from kptool.report import build
-from kptool.report.load import load, read_schemes
+from kptool.report.load import load, read_schemes, views_of
 from kptool.report.values import Report
-from kptool.runs import Run
+from kptool.runs import Run, open_members
 from kptool.submit import Answers, Form, fallback, fill, guesses, tail, targets, write_checked
 
 
@@ -64,6 +66,20 @@ def answer(console: Console, run: Run, test: TestSet, on_bad: str = "fail") -> A
     )
 
 
+def find_all_bad(run: Run, test: TestSet, tick: Tick | None = None) -> TestSet:
+    """`find_bad` as the run crops pictures; of an ensemble, what any of its runs cannot use.
+
+    Raises:
+        DataError: a run of the ensemble has moved or changed.
+    """
+    faults = [
+        fault
+        for one in open_members(run)
+        for fault in find_bad(test, crop_of(one, test.dataset), one.recipe.model.channels, tick, one.recipe.image).bad
+    ]
+    return replace(test, bad=faults)
+
+
 def _schemes(console: Console, run: Run, test: TestSet) -> tuple[Ints, int]:
     """The scheme to answer each image in, and how many the run knows."""
     schemes = read_schemes(run.env["schemes"], test.dataset.schema)
@@ -79,9 +95,9 @@ def _schemes(console: Console, run: Run, test: TestSet) -> tuple[Ints, int]:
 def _predict(console: Console, run: Run, dataset: Dataset, scheme: Ints, schemes: int) -> Predictions:
     steps = predict_folds(run, dataset, scheme, schemes)
     result = None
-    for result in track(steps, "predicting", len(run.finished), console=console, disable=not console.is_terminal):
+    for result in track(steps, "predicting", run.models, console=console, disable=not console.is_terminal):
         if not console.is_terminal:
-            console.print(f"predicted with {result.folds} of {len(run.finished)} folds")
+            console.print(f"predicted with {result.folds} of {run.models} folds")
     assert result is not None
     return result.predictions
 
@@ -110,14 +126,36 @@ def record(run: Run, answers: Answers, form: Form, path: Path, report: Report) -
         form=form.name,
         data_digest=str(run.env["data_digest"]),
         folds_used=run.finished,
-        views=[run.recipe.predict.describe()],
+        views=[views_of(run)],
         fold_scores=[FoldScore(fold.fold, fold.rmse) for fold in report.folds],
         rmse_oof=report.metrics.rmse,
         rmse_test_mix=_known(report.metrics.rmse_test_mix),
         score=headline(report),
         mean_shape=answers.guessed,
         today=datetime.now(UTC).date(),
+        digest=run.digest,
+        ensemble=parts(run),
     )
+
+
+def parts(run: Run) -> list[Part]:
+    """The runs of an ensemble, with their weights; none of a run that was trained."""
+    members = run.members
+    if members is None:
+        return []
+    schemes = [str(one["name"]) for one in run.env["schemes"]]
+    points = run.found.competition.schema_of_points.points
+    return [
+        Part(
+            run=member.name,
+            recipe_digest=member.recipe_digest,
+            recipe=own.recipe.model_dump(mode="json"),
+            oof_sha256=member.oof_digest,
+            folds=member.folds,
+            weights=members.by_name(row, schemes, points),
+        )
+        for row, (member, own) in enumerate(zip(members.each, open_members(run), strict=True))
+    ]
 
 
 def headline(report: Report) -> Score:

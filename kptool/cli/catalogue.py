@@ -46,6 +46,7 @@ def show(
     from pydantic import BaseModel
 
     from kptool.competitions import find, read_recipe
+    from kptool.edits import edits_text
 
     found = read_recipe(find(competition), recipe, settings)
     if as_json:
@@ -58,5 +59,9 @@ def show(
             continue
         typer.echo(f"\n[{section}]")
         for key, field in type(table).model_fields.items():
+            if (section, key) == ("data", "edits") and found.data.edits:
+                continue
             line = f"{key} = {json.dumps(getattr(table, key))}"
             typer.echo(f"{line:<27} # {field.description}" if field.description else line)
+        if section == "data" and found.data.edits:  # last of the section: in TOML all keys come before tables
+            typer.echo(f"\n{edits_text(found.data.edits, 'data.edits')}", nl=False)

@@ -25,7 +25,7 @@ from kptool.geometry import Floats
 from kptool.own_photos import by_detector, by_file, collect, to_dataset, whole
 from kptool.pixels import Fault, check_on_bad, prepare, refuse_faults
 from kptool.predict import crop_of, predict_folds
-from kptool.runs import Run
+from kptool.runs import Run, open_members
 
 ENDINGS: Final = {"dlib": ".xml", "coco": ".json", "wflw": ".txt"} | dict.fromkeys(table.FOLDERS, "")
 """Of the default --out; .csv for every other format."""
@@ -88,6 +88,7 @@ def plan(
     check_on_bad(on_bad)
     if not run.finished:
         raise UsageError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
+    open_members(run)  # an ensemble whose runs have changed is refused now
     out, form = _target(*target)
     folder = form.name in table.FOLDERS
     if out.exists() and out.is_dir() != folder:
@@ -128,9 +129,9 @@ def find_faces(console: Console, wish: Wish) -> Faces:
     dataset = to_dataset(photos, _boxes(console, wish, photos), wish.run.found.competition.schema_of_points)
     if not len(dataset):
         raise DataError(f"no face in {_many(len(photos), 'picture')}", "say where they are with --box or --boxes")
-    crop = _crop(console, wish, dataset)
+    crop, recipe = _crop(console, wish, dataset), wish.run.recipe
     with counting(console, "decoding photos") as tick:
-        faults = prepare(dataset, crop, wish.run.recipe.model.channels, tick).faults
+        faults = prepare(dataset, crop, recipe.model.channels, tick, recipe.image).faults
     _settle(console, wish, faults)
     rows = np.setdiff1d(np.arange(len(dataset)), [row for row, _ in faults])
     if not len(rows):
@@ -229,7 +230,7 @@ def run_model(console: Console, wish: Wish, faces: Faces) -> Predictions:
     result = None
     with counting(console, "predicting") as tick:
         for result in steps:
-            tick(result.folds, len(run.finished))
+            tick(result.folds, run.models)
     assert result is not None
     found = result.predictions
     if (bad := np.argwhere(~np.isfinite(found.points).all(-1))).size:

@@ -15,8 +15,8 @@ from rich.markup import escape
 
 from kptool.cli.live import Live
 from kptool.cli.terminal import counting
-from kptool.competitions import Found, find, read_recipe
-from kptool.config import Recipe, apply_set, parse
+from kptool.competitions import Found, change_recipe, find, read_recipe
+from kptool.config import Recipe
 from kptool.device import pick_device, pick_workers
 from kptool.engine import cross_validate
 from kptool.engine.cross_validate import wanted_folds
@@ -84,6 +84,7 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
     data = wish.data or (Path(env["data"]) if env["data"] else None)
     with counting(console, "reading and checking the data") as tick:
         intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet", tick)
+    cross_validate.refuse_other_schemes(run, intake)
     return Sitting(run, intake)
 
 
@@ -91,7 +92,7 @@ def _recipe_again(run: Run, wish: Wish) -> Recipe:
     """The run's recipe as the command line has it this time."""
     changes, own = list(wish.changes), run.found
     if wish.competition is None and wish.recipe == "default":  # none was named
-        return parse(Recipe, apply_set(run.recipe.model_dump(), changes), "--set")
+        return change_recipe(own, run.recipe, changes)
     found = own if wish.competition is None else find(wish.competition)
     if found.folder.resolve() != own.folder.resolve():
         raise UsageError(

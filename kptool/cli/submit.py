@@ -45,11 +45,10 @@ def submit(
 
     from rich.markup import escape
 
-    from kptool.cli.answer import answer, write_all
+    from kptool.cli.answer import answer, find_all_bad, write_all
     from kptool.cli.terminal import counting, make_console
-    from kptool.intake import find_bad, read_test
+    from kptool.intake import read_test
     from kptool.pixels import check_on_bad
-    from kptool.predict import crop_of
     from kptool.submit import choose, kaggle_line
     from kptool.submit.coco import ids_of
 
@@ -61,7 +60,7 @@ def submit(
     folder = data or (Path(known) if known else None)
     with counting(console, "reading the test files") as tick:
         test = read_test(opened.found, folder)
-        test = find_bad(test, crop_of(opened, test.dataset), opened.recipe.model.channels, tick)
+        test = find_all_bad(opened, test, tick)
     ids = ids_of(competition, test.dataset, folder)
     answers = replace(answer(console, opened, test, on_bad), image_ids=ids)
     done = write_all(opened, answers, forms, out)
@@ -75,5 +74,5 @@ def submit(
     sent = [(path, told) for path, _, told in done if told.form == competition.form and path.suffix == ".csv"]
     if competition.kaggle and sent:
         path, told = sent[0]
-        note = message or f"{opened.path.name} {opened.recipe.digest}, out-of-fold {told.score}"
+        note = message or f"{opened.path.name} {opened.digest}, out-of-fold {told.score}"
         console.print(f"\nnext: {escape(kaggle_line(competition.kaggle, path, note))}", soft_wrap=True)

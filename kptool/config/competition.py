@@ -11,6 +11,7 @@ from kptool.annotations import numbered
 from kptool.config.base import FileName, Strict
 from kptool.errors import UsageError
 from kptool.schema import Schema, make_schema
+from kptool.schemes import given
 
 
 class Competition(Strict):
@@ -50,6 +51,8 @@ class Competition(Strict):
     @model_validator(mode="after")
     def _points_fit(self) -> Self:
         schema = self.schema_of_points  # raises UsageError where a name is wrong
+        if self.schemes:
+            given(schema, self.schemes)
         needs = {"inter-ocular": ("scale_pair", schema.scale_pair), "inter-pupil": ("pupils", schema.pupils)}
         key, known = needs.get(self.normaliser, ("", True))
         if self.metric == "nme" and known is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +13,7 @@ from kptool.config.recipe import Recipe
 from kptool.errors import UsageError, did_you_mean
 
 T = TypeVar("T", bound=BaseModel)
+EDITS: Final = "data.edits"
 
 
 def parse(kind: type[T], table: dict[str, Any], place: str) -> T:
@@ -29,6 +30,8 @@ def parse(kind: type[T], table: dict[str, Any], place: str) -> T:
     if first["type"] == "extra_forbidden":
         remedy = did_you_mean(str(first["loc"][-1]), _keys(kind, first["loc"]))
         raise UsageError(f"{place}: unknown key '{key}'", remedy)
+    if first["type"] == "missing":  # its input is the whole table
+        raise UsageError(f"{place}: no key '{key}'", "it has no default")
     raise UsageError(f"{place}: {key} is {first['input']!r}", first["msg"][:1].lower() + first["msg"][1:])
 
 
@@ -71,14 +74,22 @@ def apply_set(table: dict[str, Any], settings: list[str]) -> dict[str, Any]:
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:
-    """The settings as {"train.epochs": 16, …}."""
+    """The settings as {"train.epochs": 16, …}; label edits without their reasons, which decide nothing."""
     out: dict[str, Any] = {}
-    for key, value in recipe.model_dump().items():
+    for key, value in recipe.model_dump(exclude={"data": {"edits": {"__all__": {"reason"}}}}).items():
         out.update({f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value})
     return out
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """One line per setting that differs, as ``train.epochs: 16 -> 30``."""
+    """One line per setting that differs, as ``train.epochs: 16 -> 30`` or ``data.edits: 0 -> 37 edits``."""
     before, after = flat(old), flat(new)
-    return [f"{key}: {before[key]!r} -> {after[key]!r}" for key in before if before[key] != after[key]]
+    return [f"{key}: {_change(key, before[key], after[key])}" for key in before if before[key] != after[key]]
+
+
+def _change(key: str, old: Any, new: Any) -> str:
+    if key != EDITS:
+        return f"{old!r} -> {new!r}"
+    known = set(map(str, old))
+    common = f", {sum(str(edit) in known for edit in new)} in common" if old and new else ""
+    return f"{len(old)} -> {len(new)} edit{'s' * (len(new) != 1)}{common}"

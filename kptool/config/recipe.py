@@ -88,13 +88,20 @@ class CropOptions(Settings):
 class ModelOptions(Settings):
     """The network: a backbone, and a head that turns features into points."""
 
-    backbone: str = Field("kptiny", description="kptiny (the project's own), layers, or any timm model name")
+    backbone: str = Field(
+        "kptiny", description="kptiny (the project's own), layers, or any timm model name, with or without a tag"
+    )
     layers: list[str] = Field([], description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]')
     head: Literal["auto", "soft-argmax", "regression", "heatmap", "simcc"] = Field(
         "auto", description="auto = soft-argmax for kptiny and for layers that end in maps, else regression"
     )
+    start: Literal["middle", "mean-shape"] = Field(
+        "middle", description="where regression begins: all points in the frame's middle, or the training rows' mean"
+    )
     upsample: Literal[1, 2, 4] = Field(1, description="maps are made so many times finer than the backbone's")
-    sigma: Positive = Field(2.0, description="px of the model's frame: the targets' width for heatmap and simcc")
+    sigma: Positive = Field(
+        2.0, description="px of the frame: width of heatmap's and simcc's targets, at least 0.7 cell"
+    )
     bins: Positive = Field(2.0, description="simcc: bins a px of the model's frame")
     width: Count = Field(32, description="channels of kptiny's first layer")
     channels: Literal[1, 3] = Field(1, description="input channels the backbone is built with; grey is repeated for 3")
@@ -197,9 +204,12 @@ class Recipe(Settings):
 
     @property
     def digest(self) -> str:
-        """12 hex digits over every setting that is not the default, but for the name.
+        """12 hex digits over every setting that is not the default, but for the name and the reasons of edits.
 
         So a setting that a later version adds leaves digests alone; DEFAULTS counts the times a default has changed.
         """
-        text = json.dumps([DEFAULTS, self.model_dump(exclude={"name"}, exclude_defaults=True)], sort_keys=True)
+        settings = self.model_dump(
+            exclude={"name": True, "data": {"edits": {"__all__": {"reason"}}}}, exclude_defaults=True
+        )
+        text = json.dumps([DEFAULTS, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

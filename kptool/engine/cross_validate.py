@@ -24,6 +24,7 @@ from kptool.engine.state import Job, State
 from kptool.errors import DataError, UsageError
 from kptool.files import file_digest
 from kptool.folds import check_leak, save
+from kptool.geometry import Floats
 from kptool.intake import Intake
 from kptool.pixels import Tick, open_arrays, prepare, refuse_faults
 from kptool.predictions import Faces, join, read_predictions, write_faces, write_points, write_predictions
@@ -59,14 +60,20 @@ def begin(
         "weights_digest": weights_digest(recipe),
     }
     frames = frames_of(intake.dataset, recipe, tick)
-    build = partial(make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"])
+    labels = labels_frame(frames, intake)
+    build = partial(
+        make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"], labels=labels
+    )
     model = build().model()  # what cannot be built is told before there is a run
-    env["parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # Without the label shift, which is no part of the network: so the numbers are those that papers print.
+    env["parameters"] = sum(p.numel() for name, p in model.named_parameters() if name != "shift_units")
     del model
     env["precision"] = choose_precision(build, recipe, env["device"])
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
     write_points(run.path / "truth.parquet", intake.dataset.ids, intake.dataset.points, intake.dataset.schema)
+    if intake.labels is not None:
+        write_points(run.path / "labels.parquet", intake.dataset.ids, intake.labels, intake.dataset.schema)
     write_faces(run.path / "faces.parquet", faces_of(intake.dataset, recipe))
     save(intake.folds, intake.dataset.ids, intake.scheme, run.path / "folds.parquet")
     return run
@@ -74,9 +81,18 @@ def begin(
 
 def frames_of(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> Path:
     """The folder of a dataset's frames; raises DataError for the first image that cannot be used."""
-    prepared = prepare(dataset, recipe.crop, recipe.model.channels, tick)
+    prepared = prepare(dataset, recipe.crop, recipe.model.channels, tick, recipe.image)
     refuse_faults(prepared.faults)
     return prepared.folder
+
+
+def labels_frame(frames: Path, intake: Intake) -> Floats | None:
+    """(N, K, 2) edited labels in the frame; None without edits. What no edit touches keeps every bit."""
+    if intake.labels is None:
+        return None
+    arrays, read = open_arrays(frames, intake.dataset.schema), intake.dataset.points
+    same = ((intake.labels == read) | (np.isnan(intake.labels) & np.isnan(read))).all(-1, keepdims=True)
+    return np.where(same, arrays.points_frame, arrays.to_frame(intake.labels))
 
 
 def faces_of(dataset: Dataset, recipe: Recipe) -> Faces:
@@ -99,7 +115,8 @@ def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) ->
         if jobs:
             frames = frames_of(intake.dataset, run.recipe)
             schema, schemes = intake.dataset.schema, len(intake.schemes)
-            build = partial(make_task, frames, schema, intake.scheme, schemes, run.recipe, device, precision)
+            labels = labels_frame(frames, intake)
+            build = partial(make_task, frames, schema, intake.scheme, schemes, run.recipe, device, precision, labels)
             try:
                 run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
             finally:
@@ -108,14 +125,21 @@ def train(run: Run, intake: Intake, watch: Watch, workers: int | None = None) ->
 
 
 def make_task(
-    frames: Path, schema: Schema, scheme: Ints, schemes: int, recipe: Recipe, device: str, precision: str = "fp32"
+    frames: Path,
+    schema: Schema,
+    scheme: Ints,
+    schemes: int,
+    recipe: Recipe,
+    device: str,
+    precision: str = "fp32",
+    labels: Floats | None = None,
 ) -> Task:
-    """Open a run's data on a device; called in every worker."""
+    """Open a run's data on a device; called in every worker. `labels` are trained on instead, see `labels_frame`."""
     arrays = open_arrays(frames, schema)
     resident = None
     if torch.device(device).type != "cpu":
         resident = torch.from_numpy(np.array(arrays.images)).to(device)
-    return Keypoints(arrays, scheme, schemes, recipe, device, precision, resident)
+    return Keypoints(arrays, scheme, schemes, recipe, device, precision, resident, labels)
 
 
 def weights_digest(recipe: Recipe) -> str | None:
@@ -137,6 +161,16 @@ def refuse_other_weights(run: Run) -> None:
     if weights_digest(run.recipe) != run.env["weights_digest"]:
         raise DataError(
             f"{run.recipe.model.weights} has changed since {run.path} was begun", "restore it, or start a new run"
+        )
+
+
+def refuse_other_schemes(run: Run, intake: Intake) -> None:
+    """Raise UsageError where a run's marking schemes are no longer those it was begun with."""
+    points = intake.dataset.schema.points
+    now = [[p for p, on in zip(points, mask, strict=True) if on] for mask in intake.schemes.masks]
+    if now != [one["points"] for one in run.env["schemes"]]:
+        raise UsageError(
+            f"{run.path}: the marking schemes have changed", "restore competition.toml, or start a new run"
         )
 
 
@@ -171,8 +205,8 @@ def wanted_folds(text: str | None, count: int) -> list[int]:
 
 
 def _job(run: Run, intake: Intake, fold: int, device: str, precision: str) -> Job:
-    folds = intake.folds
-    return Job(run.fold(fold), fold, run.recipe, folds.train(fold), folds.held_out(fold), device, precision)
+    held_out = intake.folds.held_out(fold)
+    return Job(run.fold(fold), fold, run.recipe, intake.training(fold), held_out, device, precision)
 
 
 def choose_precision(build: Callable[[], Task], recipe: Recipe, device: str) -> str:

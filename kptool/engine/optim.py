@@ -70,24 +70,34 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model: nn.Module, options: TrainOptions) -> list[torch.optim.Optimizer]:
-    """The optimisers of a model: AdamW, and Muon where the recipe asks for it and it fits.
+    """The optimisers of a model: sgd alone, or AdamW, and Muon where the recipe asks for it and it fits.
 
-    Muon takes dense convolutions without bias, the ones a norm layer follows. The first layer, whose inputs are raw
-    pixels, and depthwise kernels, of rank 1, stay with AdamW. Biases and norms are not decayed.
+    sgd is Nesterov's momentum as Sutskever et al. 2013 write it, plain where train.momentum is 0. Muon takes dense
+    convolutions without bias, the ones a norm layer follows. The first layer, whose inputs are raw pixels, and
+    depthwise kernels, of rank 1, stay with AdamW. Biases and norms are not decayed.
     """
-    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    free = [m.weight for m in convolutions[1:] if m.bias is None and m.groups == 1]
-    # Orthogonalising costs as much as a step of resnet18 does on a CPU, and next to nothing for kptiny.
-    small = any(isinstance(module, Kptiny) for module in model.modules())
-    muon = free if options.optimizer == "muon" or (options.optimizer == "auto" and small) else []
+    muon = _for_muon(model, options)
     taken = {id(param) for param in muon}
     rest = [param for param in model.parameters() if param.requires_grad and id(param) not in taken]
     groups = [
         {"params": [p for p in rest if p.ndim > 1], "weight_decay": options.weight_decay},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if options.optimizer == "sgd":
+        # Not fused: that takes the first step of one parameter for the first step of all.
+        return [torch.optim.SGD(groups, options.lr, options.momentum, nesterov=options.momentum > 0)]
     out: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=options.lr, betas=(0.9, 0.99), fused=True)]
     return [*out, Muon(muon, options.muon_lr)] if muon else out
+
+
+def _for_muon(model: nn.Module, options: TrainOptions) -> list[torch.Tensor]:
+    """The kernels that Muon trains."""
+    # Orthogonalising costs as much as a step of resnet18 does on a CPU, and next to nothing for kptiny.
+    small = any(isinstance(module, Kptiny) for module in model.modules())
+    if options.optimizer != "muon" and not (options.optimizer == "auto" and small):
+        return []
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    return [m.weight for m in convolutions[1:] if m.bias is None and m.groups == 1]
 
 
 def schedule(options: TrainOptions, progress: float) -> tuple[float, float]:
@@ -113,6 +123,8 @@ def set_rates(optimizers: list[torch.optim.Optimizer], options: TrainOptions, pr
         for group in optimizer.param_groups:
             if isinstance(optimizer, Muon):
                 group["lr"], group["momentum"] = options.muon_lr * rate, 0.95 * momentum
+            elif isinstance(optimizer, torch.optim.SGD):
+                group["lr"], group["momentum"] = options.lr * rate, options.momentum * momentum
             else:
                 group["lr"], group["betas"] = options.lr * rate, (0.9 * momentum, 0.99)
 

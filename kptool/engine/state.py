@@ -59,6 +59,8 @@ def start(job: Job, task: Task, fresh: bool = True) -> State:
     # A worker's global torch generator belongs to its fold: initialisation and dropout know no other.
     torch.manual_seed(step_seed(job.recipe.seed, job.fold))
     model = task.model(fresh)
+    if fresh:
+        task.prime(model, job.training)
     optimizers = make_optimizers(model, job.recipe.train)
     average = {n: t.detach().clone() for n, t in model.state_dict().items()} if job.recipe.train.ema else None
     return State(model, optimizers, average)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
 
 from kptool.config import Loss, ModelOptions
 from kptool.errors import UsageError
-from kptool.models.heads import Head, Regression, SoftArgmax
+from kptool.models.heads import Head
+from kptool.models.heads.choice import Named, make_head, reads_maps, refuse_loss
 from kptool.models.kptiny import Kptiny
-from kptool.models.layers import make_layers
+from kptool.models.layers import Flow, make_layers
 from kptool.models.timm_backbone import make_timm
+from kptool.models.upsample import Upsample
 
 # Rec. 601 luma, what OpenCV's and Pillow's grey conversions use.
 LUMA = (0.299, 0.587, 0.114)
@@ -60,6 +62,15 @@ class Net(nn.Module):
         return raw
 
 
+class Body(NamedTuple):
+    """A backbone, what it hands to a head, and the pixel mean and std (0 to 1) it wants, by input channel."""
+
+    module: nn.Module
+    flow: Flow
+    mean: list[float]
+    std: list[float]
+
+
 def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int], loss: Loss = "auto") -> Net:
     """The network of a recipe, freshly initialised from torch's global generator.
 
@@ -71,57 +82,53 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
         loss: what it will be trained with; some need outputs of their own.
 
     Raises:
-        UsageError: an unknown backbone or layer, a head that does not fit it, or weights that do not.
+        UsageError: an unknown backbone or layer, a head or a loss that does not fit, or weights that do not.
     """
+    refuse_loss(options, loss)
+    body = _body(options, size)
+    maps = options.backbone == "kptiny" or (options.backbone == "layers" and body.flow.cells is not None)
+    chosen: Named = ("soft-argmax" if maps else "regression") if options.head == "auto" else options.head
+    module, flow = _finer(options, chosen, body)
+    head = make_head(options, chosen, flow, points, schemes, size, loss)
+    return Net(module, head, body.mean, body.std)
+
+
+def _body(options: ModelOptions, size: tuple[int, int]) -> Body:
+    mean, std = ([value] * options.channels for value in GREY)
     if options.backbone == "layers":
-        return _build_layers(options, points, schemes, size)
+        _refuse_weights(options)
+        return Body(*make_layers(options.layers, options.channels, size), mean, std)
     if options.layers:
         raise UsageError(
             f"model.layers is given, but model.backbone is '{options.backbone}'",
             "set model.backbone to layers, or leave model.layers out",
         )
     if options.backbone == "kptiny":
-        return _build_kptiny(options, points, schemes, size)
-    maps = options.head == "soft-argmax"
-    made = make_timm(options, maps, size)
-    head: Head
-    if maps:
-        head = SoftArgmax(made.features[1], points, schemes, size, (made.features[3], made.features[2]))
-    else:
-        head = Regression(made.features[1], points, schemes, size)
-    return Net(made.module, head, made.mean, made.std)
+        _refuse_weights(options)
+        if min(size) < Kptiny.smallest:
+            raise UsageError(
+                f"kptiny needs images of at least {Kptiny.smallest} px, these are {size[0]}x{size[1]}", "resize"
+            )
+        tiny = Kptiny(options.channels, options.width)
+        return Body(tiny, Flow(tiny.features, tiny.cells(size)), mean, std)
+    made = make_timm(options, options.head != "auto" and reads_maps(options.head), size)
+    shape = made.features
+    return Body(made.module, Flow(shape[1], (shape[3], shape[2]) if len(shape) == 4 else None), made.mean, made.std)
 
 
-def _build_kptiny(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
-    _refuse_weights(options)
-    if min(size) < Kptiny.smallest:
+def _finer(options: ModelOptions, head: Named, body: Body) -> tuple[nn.Module, Flow]:
+    """The backbone with its maps made finer where the recipe asks for it, and what comes out of it."""
+    times, (features, cells) = options.upsample, body.flow
+    if times == 1:
+        return body.module, body.flow
+    if cells is None or not reads_maps(head):
+        why = f"model.head {head} reads none" if cells else f"{options.backbone} with head {head} ends in none"
         raise UsageError(
-            f"kptiny needs images of at least {Kptiny.smallest} px, these are {size[0]}x{size[1]}", "resize"
+            f"model.upsample = {times} makes maps finer, but {why}",
+            "set model.upsample to 1, or model.head to soft-argmax, heatmap or simcc on maps",
         )
-    backbone = Kptiny(options.channels, options.width)
-    head: Head
-    if options.head == "regression":
-        head = Regression(backbone.features, points, schemes, size)
-    else:
-        head = SoftArgmax(backbone.features, points, schemes, size, backbone.cells(size))
-    return _on_grey(options, backbone, head)
-
-
-def _build_layers(options: ModelOptions, points: int, schemes: int, size: tuple[int, int]) -> Net:
-    """A flat end goes to regression; maps to soft-argmax, or averaged over the image to regression."""
-    _refuse_weights(options)
-    backbone, (features, cells) = make_layers(options.layers, options.channels, size)
-    head: Head
-    if cells and options.head != "regression":
-        head = SoftArgmax(features, points, schemes, size, cells)
-    elif options.head == "soft-argmax":
-        raise UsageError(
-            "model.head is soft-argmax, which needs maps, but model.layers end in dense or flatten",
-            "leave those out, or set model.head to regression",
-        )
-    else:
-        head = Regression(features, points, schemes, size)
-    return _on_grey(options, backbone, head)
+    finer = Upsample(features, times)
+    return nn.Sequential(body.module, finer), Flow(finer.features, (cells[0] * times, cells[1] * times))
 
 
 def _refuse_weights(options: ModelOptions) -> None:
@@ -129,8 +136,3 @@ def _refuse_weights(options: ModelOptions) -> None:
         raise UsageError(
             f"{options.backbone} has no pretrained weights", "name a timm backbone with --set model.backbone=resnet18"
         )
-
-
-def _on_grey(options: ModelOptions, backbone: nn.Module, head: Head) -> Net:
-    mean, std = GREY
-    return Net(backbone, head, [mean] * options.channels, [std] * options.channels)

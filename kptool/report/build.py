@@ -10,11 +10,12 @@ import numpy as np
 from kptool import metrics
 from kptool.dataset import Mask
 from kptool.geometry import Floats
+from kptool.report.gains import gains
 from kptool.report.outcome import Outcome
 from kptool.report.rows import folds, points, worst
 from kptool.report.scored import Scored, in_frame, scored
 from kptool.report.scores import in_px, lead, normalised
-from kptool.report.values import About, Baseline, Fold, Metrics, Part, Report
+from kptool.report.values import About, Baseline, Edited, Fold, Metrics, Part, Report
 from kptool.report.warnings import spread_ratio, warn
 
 
@@ -25,7 +26,7 @@ def build(outcome: Outcome) -> Report:
         DataError: no fold was run, nothing is labelled, a labelled point has no finite prediction, or a face whose
             errors the leading metric must divide by a length of 0.
     """
-    found = scored(outcome)
+    found = scored(replace(outcome, edited=None))
     each = folds(found)
     faces, share = worst(found)
     report = Report(
@@ -40,7 +41,9 @@ def build(outcome: Outcome) -> Report:
         worst=faces,
         worst_share=share,
         label_shift=_label_shift(found.outcome),
+        scheme_gains=gains(found.outcome),
         warnings=(),
+        edited=_edited(found, outcome),
     )
     return replace(report, warnings=warn(report))
 
@@ -72,6 +75,20 @@ def _label_shift(outcome: Outcome) -> dict[str, float]:
     shifts, names = outcome.label_shift or [], outcome.schemes.names
     each = shifts if len(shifts) == len(names) else shifts * len(names)
     return dict(zip(names, each, strict=bool(each)))
+
+
+def _edited(found: Scored, outcome: Outcome) -> Edited | None:
+    if outcome.edited is None:
+        return None
+    given, labels = found.outcome.truth, outcome.edited.labels[outcome.fold >= 0]
+    errors, before, after = metrics.residuals(found.outcome.predicted, labels), np.isfinite(given), np.isfinite(labels)
+    return Edited(
+        value=found.leading(errors),
+        edits=outcome.edited.edits,
+        left_out=int((before & ~after).sum()),
+        moved=int((before & after & (given != labels)).sum()),
+        added=int((~before & after).sum()),
+    )
 
 
 def _part(found: Scored, errors: Floats, rows: Mask) -> Part:

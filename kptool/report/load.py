@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from kptool.dataset import Names
+from kptool.edits import count_actions
 from kptool.engine.history import read_history
 from kptool.errors import DataError
 from kptool.folds import load as load_folds
 from kptool.geometry import identity
 from kptool.metrics import has_boxes
 from kptool.predictions import Faces, join, read_faces, read_points, read_predictions
-from kptool.report.outcome import Outcome
+from kptool.report.outcome import Edited, Outcome
 from kptool.runs import Run
 from kptool.schema import Schema
 from kptool.schemes import Schemes
+from kptool.tasks.across import FILE, Across, read_across
 
 
 def load(run: Run) -> Outcome:
@@ -39,8 +41,8 @@ def load(run: Run) -> Outcome:
     return Outcome(
         title=run.found.competition.title,
         run=run.path.name,
-        recipe_name=run.recipe.name,
-        recipe_digest=run.recipe.digest,
+        recipe_name=called(run),
+        recipe_digest=run.digest,
         data_digest=env["data_digest"],
         schema=schema,
         size=(int(env["size"][0]), int(env["size"][1])),
@@ -63,9 +65,31 @@ def load(run: Run) -> Outcome:
         device=str(env["device"]),
         precision=str(env["precision"]),
         keep=run.recipe.train.keep,
-        views=run.recipe.predict.describe(),
+        views=views_of(run),
         label_shift=_label_shift(run),
+        edited=_edited(run, ids),
+        across=_across(run, len(schemes), len(schema.points)),
     )
+
+
+def called(run: Run) -> str:
+    """The recipe's name; of an ensemble, of how many runs it is."""
+    members = run.members
+    if members is None:
+        return run.recipe.name
+    count = len(members.each)
+    words = f"ensemble of {count} run{'s' if count > 1 else ''}"
+    return words if run.recipe.name == "ensemble" else f"{run.recipe.name}, {words}"
+
+
+def views_of(run: Run) -> str:
+    """The views in words; of an ensemble, what becomes of its runs' own."""
+    members = run.members
+    if members is None:
+        return run.recipe.predict.describe()
+    if members.how == "equal":
+        return "of each run its own, all averaged"
+    return "of each run its own, weighed in each fold by a fit on the other folds"
 
 
 def read_schemes(saved: list[dict[str, Any]], schema: Schema) -> Schemes:
@@ -92,13 +116,33 @@ def load_faces(run: Run, ids: Names) -> Faces:
     return faces
 
 
+def _across(run: Run, schemes: int, points: int) -> Across | None:
+    """The sums of all finished folds; None where one has none: an older run's, an ensemble's, or of one scheme."""
+    files = [run.fold(k) / FILE for k in run.finished]
+    if not all(file.is_file() for file in files):
+        return None
+    first, *others = (read_across(file, schemes, points) for file in files)
+    return sum(others, first)
+
+
+def _edited(run: Run, ids: Names) -> Edited | None:
+    if not run.recipe.data.edits or run.members is not None:  # the runs of an ensemble may have learned from others
+        return None
+    file = run.path / "labels.parquet"
+    names, labels = read_points(file, run.found.competition.schema_of_points)
+    if not np.array_equal(names, ids):
+        raise DataError(f"{file}: other images than in truth.parquet", "restore the run's own files, or train again")
+    return Edited(labels, count_actions(run.recipe.data.edits))
+
+
 def _seconds(run: Run) -> float | None:
     file = run.path / "timing.json"
     return float(json.loads(file.read_text())["seconds"]) if file.is_file() else None
 
 
 def _speed(run: Run) -> float | None:
-    speeds = [row.images_per_second for k in run.finished for row in read_history(run.fold(k) / "history.csv")]
+    files = [run.fold(k) / "history.csv" for k in run.finished]  # an ensemble has none
+    speeds = [row.images_per_second for file in files if file.is_file() for row in read_history(file)]
     return float(np.median(speeds)) if speeds else None
 
 

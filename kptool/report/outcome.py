@@ -10,6 +10,20 @@ from kptool.geometry import Affine, Floats
 from kptool.metrics import Kind
 from kptool.schema import Schema
 from kptool.schemes import Schemes
+from kptool.tasks.across import Across
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What was trained on where the recipe edits labels.
+
+    Attributes:
+        labels: (N, K, 2) in the original image's px; NaN where edits took a label away.
+        edits: how many there are of each action that occurs.
+    """
+
+    labels: Floats
+    edits: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class Outcome:
             did not show it. One number stands for all schemes where the model has one head.
         keep: "last" or "best" epoch; the best is chosen by the held-out score, which makes that optimistic.
         views: what was averaged at test time, such as "plain + mirrored".
+        edited: the labels after the recipe's edits, which no other figure is taken over; None without edits.
+        across: sums of squared errors of images answered in every scheme; None where it was not measured.
     """
 
     title: str
@@ -68,6 +84,8 @@ class Outcome:
     keep: str
     label_shift: list[float] | None
     views: str
+    edited: Edited | None = None
+    across: Across | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.ids), len(self.schema.points)
@@ -78,4 +96,5 @@ class Outcome:
         assert self.boxes is None or self.boxes.shape == (n, 4), self.boxes.shape
         assert self.sizes.shape == (n, 2), self.sizes.shape
         assert self.test_mix is None or len(self.test_mix) == len(self.schemes), self.test_mix
+        assert self.edited is None or self.edited.labels.shape == (n, k, 2), self.edited.labels.shape
         assert self.keep in ("last", "best"), self.keep

@@ -95,7 +95,9 @@ def _take(outcome: Outcome, rows: Mask) -> Outcome:
     names = ("ids", "truth", "predicted", "spread", "fold", "scheme", "to_frame", "sizes")
     group = None if outcome.group is None else outcome.group[rows]
     boxes = None if outcome.boxes is None else outcome.boxes[rows]
-    return replace(outcome, group=group, boxes=boxes, **{name: getattr(outcome, name)[rows] for name in names})
+    return replace(
+        outcome, group=group, boxes=boxes, edited=None, **{name: getattr(outcome, name)[rows] for name in names}
+    )
 
 
 def _errors(outcome: Outcome) -> Floats:

@@ -32,8 +32,8 @@ def render(report: Report, console: Console) -> None:
     """Print the report: the score, what to know before believing it, then schemes, folds, points and worst faces."""
     pen = Pen(console)
     warnings = [pen.hang("WARNING", words, ORANGE) for words in report.warnings]
-    first = (_about(pen, report.about), _score(pen, report), *warnings, *_habits(pen, report))
-    for block in (*first, tables.parts(pen, report), *tables.errors(pen, report)):
+    first = (_about(pen, report.about), _score(pen, report), *_edited(pen, report), *warnings, *_habits(pen, report))
+    for block in (*first, tables.parts(pen, report), *_schemes(pen, report), *tables.errors(pen, report)):
         console.print(block, "", sep="\n")
     console.print(tables.points_and_faces(pen, report))
 
@@ -73,6 +73,44 @@ def _habits(pen: Pen, report: Report) -> list[RenderableType]:
         "from pixel corners."
     )
     return [pen.hang("NOTE", words, "bold")]
+
+
+def _edited(pen: Pen, report: Report) -> list[RenderableType]:
+    """Both figures in words, where edits make two of one."""
+    edited, score = report.edited, report.lead.score
+    if edited is None:
+        return []
+    total = sum(edited.edits.values())
+    done = ((edited.left_out, "left out"), (edited.moved, "moved"), (edited.added, "added"))
+    values = ", ".join(f"{count(number)} {what}" for number, what in done if number) or "none changed"
+    actions = ", ".join(f"{count(number)} {action}" for action, number in edited.edits.items())
+    words = (
+        f"The score above is on the labels as given; on the edited labels it is {amount(edited.value, score.unit)} "
+        f"(coordinates of these images: {values}). The recipe edits labels to train on by "
+        f"{count(total)} edit{'s' * (total != 1)}: {actions}."
+    )
+    return [pen.hang("NOTE", words, "bold")]
+
+
+def _schemes(pen: Pen, report: Report) -> list[RenderableType]:
+    """What answering in the scheme of its own labels is worth to each scheme's images, against the best of the others.
+
+    It is one model in both columns. What knowing schemes is worth to a model only a second run can tell.
+    """
+    if not report.rivals:
+        return []
+    lines = [
+        pen.hang(
+            one.scheme,
+            f"RMSE {amount(one.rmse_own, 'px')} in their own scheme, {amount(one.rmse_other, 'px')} answered as "
+            f"{one.other}, over the {count(one.points)} point{'s' * (one.points > 1)} both mark",
+            "bold",
+        )
+        for one in report.rivals
+    ]
+    title = pen.section("Images answered in another marking scheme", "one model", "plain view", "out of fold")
+    more = "A model without schemes: the same recipe with --set model.per_scheme=false, and kptool compare of both runs"
+    return [Group(title, *lines, pen.text(more, "dim"))]
 
 
 def _score(pen: Pen, report: Report) -> RenderableType:

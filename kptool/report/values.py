@@ -135,6 +135,24 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class SchemeGain:
+    """The images marked with one scheme, answered in it and in another: one model, plain view, out of fold.
+
+    Attributes:
+        points: how many both schemes mark; only these count.
+        values: their labelled coordinates in the images of `scheme`.
+        rmse_own, rmse_other: px, answered in `scheme` and in `other`.
+    """
+
+    scheme: str
+    other: str
+    points: int
+    values: int
+    rmse_own: float
+    rmse_other: float
+
+
+@dataclass(frozen=True)
 class Face:
     """One image that went wrong, and the point that went furthest; `lead` is in the unit of `Report.lead`."""
 
@@ -149,6 +167,26 @@ class Face:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """The leading metric over the labels that were trained on, where the recipe edits some.
+
+    Errors are divided by the same lengths as in the score on labels as given, so that only the labels differ.
+
+    Attributes:
+        value: in the unit of `Report.lead`; NaN where no label is left.
+        edits: how many there are of each action that occurs.
+        left_out, moved, added: labelled coordinates of the images predicted that edits took away, put elsewhere, or
+            gave where there was none.
+    """
+
+    value: float
+    edits: dict[str, int]
+    left_out: int
+    moved: int
+    added: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole report.
 
@@ -160,6 +198,9 @@ class Report:
         worst_share: the fraction that they make of all squared error where the RMSE leads, of all absolute error
             where the MAE does, and of the sum of all images' errors where the NME does.
         label_shift: px per scheme that the labels sit to the right of the pixels they mean; empty where not known.
+        scheme_gains: each scheme against every other, its closest rival first; empty where there is one set of outputs
+            or it was not measured.
+        edited: the score on edited labels; None where the recipe edits none.
     """
 
     about: About
@@ -173,12 +214,20 @@ class Report:
     worst: tuple[Face, ...]
     worst_share: float
     label_shift: dict[str, float]
+    scheme_gains: tuple[SchemeGain, ...]
     warnings: tuple[str, ...]
+    edited: Edited | None = None
 
     @property
     def own(self) -> Normalised | None:
         """The errors over the competition's own normaliser, where any image tells it."""
         return next((one for one in self.normalised if one.kind == self.lead.kind), None)
+
+    @property
+    def rivals(self) -> tuple[SchemeGain, ...]:
+        """Of each scheme's images, the other scheme that answers them best."""
+        first = {one.scheme: one for one in reversed(self.scheme_gains)}
+        return tuple(one for one in self.scheme_gains if first[one.scheme] is one)
 
 
 def to_json(report: Report) -> dict[str, Any]:

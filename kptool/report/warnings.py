@@ -41,7 +41,7 @@ def _variance(points: Floats) -> float:
 
 def warn(report: Report) -> tuple[str, ...]:
     """What a reader must know before believing the score, the gravest first; one sentence or two each."""
-    checks = (_collapse, _unknown, _useless, _lagging, _partial, _optimistic)
+    checks = (_collapse, _unknown, _useless, _lagging, _schemes, _partial, _optimistic)
     return tuple(sentence for check in checks for sentence in check(report))
 
 
@@ -99,6 +99,16 @@ def _lagging(report: Report) -> Iterable[str]:
                 f"Fold {fold.fold} is much worse than the others: {amount(fold.lead, unit)}, "
                 f"{fold.lead / median:.1f} times the median fold's {amount(median, unit)}. Look at its history.csv and "
                 "its faces before trusting the mean."
+            )
+
+
+def _schemes(report: Report) -> Iterable[str]:
+    for one in report.rivals:
+        if one.rmse_own >= one.rmse_other:
+            yield (
+                f"Images marked with {one.scheme} are answered no better in their own marking scheme than as "
+                f"{one.other}: {amount(one.rmse_own, 'px')} against {amount(one.rmse_other, 'px')}. Try one set of "
+                "outputs (model.per_scheme = false), or name the schemes in competition.toml."
             )
 
 

@@ -25,6 +25,9 @@ class Task(Protocol):
     def model(self, fresh: bool = True) -> nn.Module:
         """A model, initialised from torch's global generator; not `fresh` = about to be filled from a checkpoint."""
 
+    def prime(self, model: nn.Module, training: Ints) -> None:
+        """Tell a fresh model what the training rows say without a picture."""
+
     def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:
         """The training loss of a batch, augmented by numbers drawn from `generator`."""
 

@@ -7,8 +7,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from kptool.geometry import Affine, resize
+from kptool.losses import LEAST_SPREAD
 from kptool.models.heads.base import Head
+from kptool.models.heads.places import cell_centres
 
 
 class SoftArgmax(Head):
@@ -16,6 +17,15 @@ class SoftArgmax(Head):
 
     Cells stand where the backbone's stride puts them, stretched by `reach` about the middle, so that a point on the
     image's edge, or a little outside, is still an average of cells.
+
+    Args:
+        features: F of the features (B, F, h, w).
+        points: K.
+        schemes: S.
+        size: (W, H) of the model's frame.
+        cells: (w, h).
+        reach: see above.
+        likely: it is trained with an nll, on the deviation of its maps; LEAST_SPREAD is then part of the spread.
     """
 
     def __init__(
@@ -26,12 +36,13 @@ class SoftArgmax(Head):
         size: tuple[int, int],
         cells: tuple[int, int],
         reach: float = 1.2,
+        likely: bool = False,
     ) -> None:
         super().__init__(points, schemes, size)
         self.maps = nn.Conv2d(features, schemes * points, 1)
-        to_pixels = resize(cells, size)
-        self.register_buffer("xs", _cell_centres(to_pixels, cells[0], 0, size[0], reach), persistent=False)
-        self.register_buffer("ys", _cell_centres(to_pixels, cells[1], 1, size[1], reach), persistent=False)
+        self.register_buffer("xs", cell_centres(cells, size, 0, reach), persistent=False)
+        self.register_buffer("ys", cell_centres(cells, size, 1, reach), persistent=False)
+        self.likely = likely
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Logits (B, S, K, h, w)."""
@@ -47,12 +58,5 @@ class SoftArgmax(Head):
         # Products and sums, not a matrix product: autocast would round those to bf16, a quarter of a pixel at x = 90.
         x, y = (across * xs).sum(-1), (down * ys).sum(-1)
         variance = (across * xs.square()).sum(-1) - x.square() + (down * ys.square()).sum(-1) - y.square()
-        return torch.stack([x, y], -1), (variance / 2).clamp(min=0).sqrt()
-
-
-def _cell_centres(to_pixels: Affine, count: int, axis: int, side: int, reach: float) -> torch.Tensor:
-    cells = torch.arange(count, dtype=torch.float64)
-    line = torch.stack([cells, cells], -1).numpy()
-    centres = torch.from_numpy(to_pixels(line)[:, axis])
-    middle = (side - 1) / 2
-    return ((centres - middle) * reach + middle).float()
+        least = LEAST_SPREAD**2 if self.likely else 0.0
+        return torch.stack([x, y], -1), ((variance / 2).clamp(min=0) + least).sqrt()

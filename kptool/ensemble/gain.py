@@ -1,0 +1,87 @@
+"""What one set of predictions gains on another, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kptool import metrics
+from kptool.dataset import Ints
+from kptool.geometry import Floats
+from kptool.report.scored import Scored
+from kptool.report.words import amount
+
+
+class Gain(NamedTuple):
+    """The competition's own metric of equal and of fitted weights, both out of fold.
+
+    Attributes:
+        error: standard error of the difference, over groups of images that are not parted.
+        name: of the metric: RMSE, MAE or NME.
+        unit: of all three figures, px or %.
+    """
+
+    equal: float
+    fitted: float
+    error: float
+    name: str
+    unit: str
+
+    @property
+    def value(self) -> float:
+        """By how much the fitted weights are better."""
+        return self.equal - self.fitted
+
+    @property
+    def real(self) -> bool:
+        """Whether that is more than its own standard error."""
+        return self.value > self.error
+
+    def words(self) -> str:
+        """What fitted weights do, in words that follow them."""
+        digits = 4 if self.unit == "px" else 3
+        value, error = f"{self.value:.{digits}f}", f"{self.error:.{digits}f}"
+        scores = f"{self.name} {amount(self.fitted, self.unit)}, averaged {amount(self.equal, self.unit)}"
+        if self.real:
+            return f"gain {value} ± {error} {self.unit} out of fold ({scores})"
+        return f"gain {value} {self.unit} out of fold, no more than its standard error {error} {self.unit} ({scores})"
+
+
+def gain(plain: Scored, other: Scored, group: Ints | None) -> Gain:
+    """Hold two sets of predictions of the same N rows against each other.
+
+    The error is the jackknife's with one group left out at a time (Efron, "The Jackknife, the Bootstrap and Other
+    Resampling Plans", 1982): sqrt((G - 1)/G sum (t_g - mean t)^2). It draws no random numbers; NaN for one group.
+
+    Args:
+        group: (N,) rows that share a number count as one; None = every row for itself.
+    """
+    rows = np.arange(len(plain.errors)) if group is None else np.unique(group, return_inverse=True)[1]
+    differences = _left_out(plain, rows) - _left_out(other, rows)
+    count = len(differences)
+    square = (count - 1) / count * ((differences - differences.mean()) ** 2).sum() if count > 1 else np.nan
+    kind = plain.outcome.metric
+    name, unit = kind.upper(), "%" if kind == "nme" else "px"
+    everyone = slice(None)
+    return Gain(
+        plain.leading(plain.errors, everyone), other.leading(other.errors, everyone), float(np.sqrt(square)), name, unit
+    )
+
+
+def _terms(scored: Scored) -> tuple[Floats, Floats]:
+    """(N,) twice: the metric is a function of the ratio of their sums."""
+    errors, kind = scored.errors, scored.outcome.metric
+    if kind == "nme":
+        each = 100 * metrics.image_errors(metrics.lengths(errors), scored.lengths[scored.outcome.normaliser])
+        return np.nan_to_num(each), np.isfinite(each).astype(np.float64)
+    size = np.abs(errors) if kind == "mae" else errors**2
+    return np.nansum(size, axis=(1, 2)), np.isfinite(errors).sum((1, 2)).astype(np.float64)
+
+
+def _left_out(scored: Scored, group: Ints) -> Floats:
+    """(G,) the metric without each of the groups of (N,)."""
+    total, count = (np.bincount(group, weights=v) for v in _terms(scored))
+    with np.errstate(invalid="ignore", divide="ignore"):  # nothing left: NaN, which no gain is sure by
+        mean = np.maximum(total.sum() - total, 0) / (count.sum() - count)
+    return np.asarray(np.sqrt(mean) if scored.outcome.metric == "rmse" else mean)
