@@ -11,6 +11,7 @@ from kptool.config import ModelOptions, TrainOptions
 from kptool.engine.optim import make_optimizers
 from kptool.errors import UsageError
 from kptool.models.heads import Regression, SoftArgmax
+from kptool.models.kptiny import Kptiny
 from kptool.models.layers import make_layers
 from kptool.models.net import Net, build
 
@@ -115,7 +116,7 @@ def test_the_siamese_half_of_the_verification_papers_fits_too() -> None:
 )  # fmt: skip
 def test_sizes_are_the_printed_ones(lines: list[str], printed: list[tuple[int, int]]) -> None:
     found = [make_layers(lines[: n + 1], 1, (96, 96))[1] for n in range(len(lines))]
-    assert found == [(features, (side, side)) for features, side in printed]
+    assert [(flow.features, flow.cells) for flow in found] == [(n, (side, side)) for n, side in printed]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_across_comes_before_down() -> None:
     (conv,) = module
     assert isinstance(conv, nn.Conv2d)
     assert (conv.kernel_size, conv.stride, conv.padding) == ((3, 5), (1, 2), (0, 1))
-    assert flow == (2, ((W + 2 - 5) // 2 + 1, H - 3 + 1))
+    assert flow == (2, ((W + 2 - 5) // 2 + 1, H - 3 + 1), ((1.0, 1.0), (2.0, 1.0)))
 
 
 def test_the_layers_are_those_of_torch_in_order() -> None:
@@ -146,7 +147,7 @@ def test_the_layers_are_those_of_torch_in_order() -> None:
     kinds = [nn.Conv2d, nn.BatchNorm2d, nn.Tanh, nn.MaxPool2d, nn.Dropout, nn.Flatten, nn.Linear, nn.BatchNorm1d]
     module, flow = make_layers(lines, 1, (W, H))
     assert [type(m) for m in module] == [*kinds, nn.Sigmoid, nn.Linear]
-    assert flow == (5, None)
+    assert flow == (5, None, None)
     assert [m.p for m in module if isinstance(m, nn.Dropout)] == [0.3]
 
 
@@ -245,7 +246,7 @@ def test_a_layer_that_leaves_nothing_says_what_it_got() -> None:
     lines = ["conv 4 7", "pool 2", "conv 4 7", "pool 2", "conv 4 5"]
     message = refused(*lines)
     assert message.startswith("model.layers[4]: 'conv 4 5': gets an image of 4x2 px, smaller than its 5x5; take larger")
-    assert make_layers([*lines[:4], "conv 4 4x2"], 1, (W, H))[1] == (4, (1, 1))
+    assert make_layers([*lines[:4], "conv 4 4x2"], 1, (W, H))[1][:2] == (4, (1, 1))
 
 
 @pytest.mark.parametrize(
@@ -262,3 +263,42 @@ def test_a_layer_that_leaves_nothing_says_what_it_got() -> None:
 def test_settings_that_contradict_each_other_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build(ModelOptions.model_validate({"backbone": "layers"} | options), K, 1, (W, H))
+
+
+# --- where cells lie ---
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["conv 3 7", "conv 2 7"],
+        ["conv 3 3", "pool 2", "conv 3 2", "pool 2", "conv 2 2"],
+        ["conv 3 5x3 stride 2x1 pad 1x0", "pool 3x2 stride 2", "conv 2 3 pad 1"],
+    ],
+)
+def test_cells_lie_where_they_look(lines: list[str]) -> None:
+    """The middle of the pixels that a cell's gradient reaches is where the lattice puts the cell."""
+    module, flow = make_layers(lines, 1, (W, H))
+    for part in module:
+        if isinstance(part, nn.Conv2d):
+            nn.init.ones_(part.weight)  # no gradient cancels another
+    smooth = nn.Sequential(
+        *(nn.AvgPool2d(p.kernel_size, p.stride) if isinstance(p, nn.MaxPool2d) else p for p in module)
+    )
+    assert flow.cells
+    assert flow.lattice
+    for i, j in ((flow.cells[0] // 2, flow.cells[1] // 2), (flow.cells[0] - 2, flow.cells[1] - 2)):
+        images = torch.zeros(1, 1, H, W, requires_grad=True)
+        smooth(images)[0, 0, j, i].backward()
+        assert images.grad is not None
+        seen = images.grad[0, 0].double()
+        x = (seen.sum(0) * torch.arange(W)).sum() / seen.sum()
+        y = (seen.sum(1) * torch.arange(H)).sum() / seen.sum()
+        told = [flow.lattice.first[axis] + flow.lattice.step[axis] * n for axis, n in enumerate((i, j))]
+        assert [float(x), float(y)] == pytest.approx(told, abs=1e-5)
+
+
+def test_kptiny_has_its_cells_where_layers_like_its_own_have_them() -> None:
+    _, flow = make_layers(["conv 4 4 stride 2 pad 1", "pool 2", "conv 4 3 pad 1", "pool 2"], 1, (W + 4, H + 4))
+    assert flow.lattice == Kptiny.lattice
+    assert flow.cells == Kptiny(1).cells((W + 4, H + 4))

@@ -102,7 +102,7 @@ class ModelOptions(Settings):
     sigma: Positive = Field(
         2.0, description="px of the frame: width of heatmap's and simcc's targets, at least 0.7 cell"
     )
-    bins: Positive = Field(2.0, description="simcc: bins a px of the model's frame")
+    bins: Annotated[float, Field(gt=0, le=64)] = Field(2.0, description="simcc: bins a px of the model's frame")
     width: Count = Field(32, description="channels of kptiny's first layer")
     channels: Literal[1, 3] = Field(1, description="input channels the backbone is built with; grey is repeated for 3")
     per_scheme: bool = Field(True, description="one set of outputs per marking scheme instead of one for all")

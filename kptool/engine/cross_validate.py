@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from kptool.competitions import Found
 from kptool.config import Recipe
@@ -64,10 +65,7 @@ def begin(
     build = partial(
         make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"], labels=labels
     )
-    model = build().model()  # what cannot be built is told before there is a run
-    # Without the label shift, which is no part of the network: so the numbers are those that papers print.
-    env["parameters"] = sum(p.numel() for name, p in model.named_parameters() if name != "shift_units")
-    del model
+    env["parameters"] = _parameters(build, recipe)
     env["precision"] = choose_precision(build, recipe, env["device"])
     check_leak(intake.folds.fold, intake.folds.group)
     run = create(root, found, recipe, env)
@@ -77,6 +75,22 @@ def begin(
     write_faces(run.path / "faces.parquet", faces_of(intake.dataset, recipe))
     save(intake.folds, intake.dataset.ids, intake.scheme, run.path / "folds.parquet")
     return run
+
+
+def _parameters(build: Callable[[], Task], recipe: Recipe) -> int:
+    """How many the network has. What cannot be built or trained is told here, before there is a run."""
+    try:
+        model = build().model()
+        make_optimizers(model, recipe.train)
+    except (RuntimeError, MemoryError) as error:  # torch's words for no memory on a CPU
+        why = (str(error).splitlines() or ["no memory"])[0][:120]
+        raise UsageError(
+            f"the network cannot be built: {why}", "make its layers, model.width or model.bins smaller"
+        ) from None
+    if recipe.train.batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in model.modules()):
+        raise UsageError("norm after dense or flatten needs more than one image", "set train.batch_size to 2 or more")
+    # Without the label shift, which is no part of the network: so the numbers are those that papers print.
+    return sum(p.numel() for name, p in model.named_parameters() if name != "shift_units")
 
 
 def frames_of(dataset: Dataset, recipe: Recipe, tick: Tick | None = None) -> Path:

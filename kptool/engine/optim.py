@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from kptool.config import TrainOptions
+from kptool.errors import UsageError
 from kptool.models.kptiny import Kptiny
 
 
@@ -91,13 +92,19 @@ def make_optimizers(model: nn.Module, options: TrainOptions) -> list[torch.optim
 
 
 def _for_muon(model: nn.Module, options: TrainOptions) -> list[torch.Tensor]:
-    """The kernels that Muon trains."""
+    """The kernels that Muon trains; raises UsageError where it is asked for by name and there are none."""
     # Orthogonalising costs as much as a step of resnet18 does on a CPU, and next to nothing for kptiny.
     small = any(isinstance(module, Kptiny) for module in model.modules())
     if options.optimizer != "muon" and not (options.optimizer == "auto" and small):
         return []
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    return [m.weight for m in convolutions[1:] if m.bias is None and m.groups == 1]
+    found = [m.weight for m in convolutions[1:] if m.bias is None and m.groups == 1]
+    if not found and options.optimizer == "muon":
+        raise UsageError(
+            "train.optimizer is muon, but this network has no convolution for it",
+            "it takes those without a bias, as of kptiny and timm; set adamw or sgd",
+        )
+    return found
 
 
 def schedule(options: TrainOptions, progress: float) -> tuple[float, float]:

@@ -13,11 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from kptool.models.layers import Lattice
+
 
 class Kptiny(nn.Module):
     """(B, C, H, W) -> (B, 4·width, h, w), h and w as `cells` tells, a stride of about 8."""
 
     smallest = 32
+    lattice = Lattice((3.5, 3.5), (8.0, 8.0))  # of sides of any length: what no cell covers is at the right and bottom
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()

@@ -41,11 +41,22 @@ FORMS = {
 CURVES = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
 
+class Lattice(NamedTuple):
+    """Where the cells of maps lie: px of the frame at which the first one's centre is, and from one to the next."""
+
+    first: tuple[float, float] = (0.0, 0.0)
+    step: tuple[float, float] = (1.0, 1.0)
+
+
 class Flow(NamedTuple):
-    """What comes out of a layer: `features` numbers at each of `cells` (w, h) places; None = one list, no places."""
+    """What comes out of a layer: `features` numbers at each of `cells` (w, h) places; None = one list, no places.
+
+    The lattice says where the places are; None = they cover the frame evenly, as a resized image would.
+    """
 
     features: int
     cells: Pair | None
+    lattice: Lattice | None = None
 
 
 class Line(NamedTuple):
@@ -101,7 +112,7 @@ def make_layers(lines: Sequence[str], channels: int, size: tuple[int, int]) -> t
     """
     if not lines:
         raise UsageError("model.layers is empty", "list the layers, as in layers = ['conv 16 7', 'relu', 'pool 2']")
-    flow, modules = Flow(channels, size), list[nn.Module]()
+    flow, modules = Flow(channels, size, Lattice()), list[nn.Module]()
     for number, text in enumerate(lines):
         line = read_line(text, f"model.layers[{number}]: '{text}'")
         if line.word == "dense" and flow.cells:
@@ -167,13 +178,22 @@ def _window(line: Line, flow: Flow, cells: Pair) -> tuple[nn.Module, Flow]:
             f"{line.place}: gets an image of {cells[0]}x{cells[1]} px, smaller than its {kernel[0]}x{kernel[1]}",
             "take larger images (crop.width, crop.height), fewer pools or some padding",
         )
+    lattice = _after(flow.lattice or Lattice(), kernel, stride, pad)
     k, s, p = kernel[::-1], stride[::-1], pad[::-1]  # torch counts rows first
     if line.word == "conv":
         filters = line.whole("filters")
-        return nn.Conv2d(flow.features, filters, k, s, p), Flow(filters, (width, height))
+        return nn.Conv2d(flow.features, filters, k, s, p), Flow(filters, (width, height), lattice)
     if any(2 * more > side for more, side in zip(pad, kernel, strict=True)):
         raise UsageError(f"{line.place}: pad is more than half of the {kernel[0]}x{kernel[1]}", "pad less")
-    return nn.MaxPool2d(k, s, p), Flow(flow.features, (width, height))
+    return nn.MaxPool2d(k, s, p), Flow(flow.features, (width, height), lattice)
+
+
+def _after(before: Lattice, kernel: Pair, stride: Pair, pad: Pair) -> Lattice:
+    """Where the windows' centres lie: without padding a window starts inside the image, and edges may be left out."""
+    ways = [(before.first[i], before.step[i], kernel[i], stride[i], pad[i]) for i in (0, 1)]
+    x, y = (first + step * ((k - 1) / 2 - p) for first, step, k, _, p in ways)
+    across, down = (step * s for _, step, _, s, _ in ways)
+    return Lattice((x, y), (across, down))
 
 
 def _flat(flow: Flow) -> Flow:

@@ -13,7 +13,7 @@ from kptool.errors import UsageError
 from kptool.models.heads import Head
 from kptool.models.heads.choice import Named, make_head, reads_maps, refuse_loss
 from kptool.models.kptiny import Kptiny
-from kptool.models.layers import Flow, make_layers
+from kptool.models.layers import Flow, Lattice, make_layers
 from kptool.models.timm_backbone import make_timm
 from kptool.models.upsample import Upsample
 
@@ -88,6 +88,11 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
     body = _body(options, size)
     maps = options.backbone == "kptiny" or (options.backbone == "layers" and body.flow.cells is not None)
     chosen: Named = ("soft-argmax" if maps else "regression") if options.head == "auto" else options.head
+    if options.start != "middle" and chosen != "regression":
+        raise UsageError(
+            f"model.start = {options.start} is for regression, but the head is {chosen}",
+            "set model.head to regression, or leave model.start out",
+        )
     module, flow = _finer(options, chosen, body)
     head = make_head(options, chosen, flow, points, schemes, size, loss)
     return Net(module, head, body.mean, body.std)
@@ -110,7 +115,7 @@ def _body(options: ModelOptions, size: tuple[int, int]) -> Body:
                 f"kptiny needs images of at least {Kptiny.smallest} px, these are {size[0]}x{size[1]}", "resize"
             )
         tiny = Kptiny(options.channels, options.width)
-        return Body(tiny, Flow(tiny.features, tiny.cells(size)), mean, std)
+        return Body(tiny, Flow(tiny.features, tiny.cells(size), Kptiny.lattice), mean, std)
     made = make_timm(options, options.head != "auto" and reads_maps(options.head), size)
     shape = made.features
     return Body(made.module, Flow(shape[1], (shape[3], shape[2]) if len(shape) == 4 else None), made.mean, made.std)
@@ -118,7 +123,7 @@ def _body(options: ModelOptions, size: tuple[int, int]) -> Body:
 
 def _finer(options: ModelOptions, head: Named, body: Body) -> tuple[nn.Module, Flow]:
     """The backbone with its maps made finer where the recipe asks for it, and what comes out of it."""
-    times, (features, cells) = options.upsample, body.flow
+    times, (features, cells, lattice) = options.upsample, body.flow
     if times == 1:
         return body.module, body.flow
     if cells is None or not reads_maps(head):
@@ -128,7 +133,10 @@ def _finer(options: ModelOptions, head: Named, body: Body) -> tuple[nn.Module, F
             "set model.upsample to 1, or model.head to soft-argmax, heatmap or simcc on maps",
         )
     finer = Upsample(features, times)
-    return nn.Sequential(body.module, finer), Flow(finer.features, (cells[0] * times, cells[1] * times))
+    if lattice:  # the same ground in finer steps
+        x, y = (f - s / 2 + s / times / 2 for f, s in zip(*lattice, strict=True))
+        lattice = Lattice((x, y), (lattice.step[0] / times, lattice.step[1] / times))
+    return nn.Sequential(body.module, finer), Flow(finer.features, (cells[0] * times, cells[1] * times), lattice)
 
 
 def _refuse_weights(options: ModelOptions) -> None:

@@ -12,7 +12,7 @@ from kptool.models.heads.heatmap import Heatmap
 from kptool.models.heads.regression import Regression
 from kptool.models.heads.simcc import SimCC
 from kptool.models.heads.soft_argmax import SoftArgmax
-from kptool.models.layers import Flow
+from kptool.models.layers import Flow, Pair
 
 Named = Literal["soft-argmax", "regression", "heatmap", "simcc"]
 
@@ -58,7 +58,8 @@ def make_head(
     Raises:
         UsageError: a head that needs maps, or more of them, than it is given.
     """
-    features, cells = flow
+    features, cells, lattice = flow
+    _refuse_coarse(options, head, cells, size)
     if head == "regression":
         return Regression(features, points, schemes, size, loss in NLL)
     if head == "simcc":
@@ -69,10 +70,21 @@ def make_head(
             "leave those out, or set model.head to regression",
         )
     if head == "soft-argmax":
-        return SoftArgmax(features, points, schemes, size, cells, likely=loss in NLL)
-    if min(cells) < 3:
+        return SoftArgmax(features, points, schemes, size, cells, likely=loss in NLL, lattice=lattice)
+    return Heatmap(features, points, schemes, size, cells, options.sigma, lattice=lattice)
+
+
+def _refuse_coarse(options: ModelOptions, head: Named, cells: Pair | None, size: tuple[int, int]) -> None:
+    """Raises UsageError where a head would answer nonsense without a word: too few cells or bins, or too wide bumps."""
+    least = {"soft-argmax": 2, "heatmap": 3}.get(head, 0)
+    if cells and min(cells) < least:
         raise UsageError(
-            f"model.head is heatmap, which needs maps of 3x3 cells or more, these are {cells[0]}x{cells[1]}",
+            f"model.head is {head}, which needs maps of {least}x{least} cells or more, these are {cells[0]}x{cells[1]}",
             "set model.upsample, or take larger images (crop.width, crop.height)",
         )
-    return Heatmap(features, points, schemes, size, cells, options.sigma)
+    if head in ("heatmap", "simcc") and options.sigma > min(size) / 4:
+        raise UsageError(
+            f"model.sigma = {options.sigma:g} is more than a quarter of a frame of {size[0]}x{size[1]} px", "lower it"
+        )
+    if head == "simcc" and options.bins * min(size) < 8:
+        raise UsageError(f"model.bins = {options.bins:g} leaves fewer than 8 bins along a side", "raise it")

@@ -13,6 +13,7 @@ from kptool.config import Loss
 from kptool.losses import adaptive_wing, masked_mean
 from kptool.models.heads.base import Head
 from kptool.models.heads.places import cell_centres, covered, pitch
+from kptool.models.layers import Lattice
 
 # A bump narrower than this many cells falls between them: what is left of it depends on where it falls.
 NARROWEST = 0.7
@@ -44,6 +45,8 @@ class Heatmap(Head):
         cells: (w, h).
         sigma: px of the model's frame; at least NARROWEST cells are taken, either way.
         reach: the cells are stretched by this factor about the middle.
+        lattice: where the cells lie; None = evenly over the frame. Labels in a border that no cell covers, as
+            convolutions without padding leave one, are not learned.
     """
 
     losses: ClassVar[tuple[Loss, ...]] = ("mse", "adaptive-wing")
@@ -57,13 +60,14 @@ class Heatmap(Head):
         cells: tuple[int, int],
         sigma: float,
         reach: float = 1.0,
+        lattice: Lattice | None = None,
     ) -> None:
         super().__init__(points, schemes, size)
         self.maps = nn.Conv2d(features, schemes * points, 1)
         # Near zero = empty maps: random ones are further from a lone bump than none at all.
         nn.init.normal_(self.maps.weight, std=1e-3)
         nn.init.zeros_(cast(torch.Tensor, self.maps.bias))
-        xs, ys = (cell_centres(cells, size, axis, reach) for axis in (0, 1))
+        xs, ys = (cell_centres(cells, size, axis, reach, lattice) for axis in (0, 1))
         self.register_buffer("xs", xs, persistent=False)
         self.register_buffer("ys", ys, persistent=False)
         self.pitch = pitch(xs), pitch(ys)

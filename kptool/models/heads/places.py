@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 
 from kptool.geometry import resize
+from kptool.models.layers import Lattice
 
 
-def cell_centres(cells: tuple[int, int], size: tuple[int, int], axis: int, reach: float) -> torch.Tensor:
+def cell_centres(
+    cells: tuple[int, int], size: tuple[int, int], axis: int, reach: float, lattice: Lattice | None = None
+) -> torch.Tensor:
     """The centres of a map's columns (axis 0) or rows (axis 1), px of the model's frame.
 
     Args:
-        cells: (w, h) of the map, which covers the frame as a resized image would (`geometry.resize`).
+        cells: (w, h) of the map.
+        lattice: where they lie; None = they cover the frame as a resized image would (`geometry.resize`).
         size: (W, H) of the frame.
         axis: 0 = x, 1 = y.
         reach: the places are stretched by this factor about the middle.
@@ -20,7 +24,10 @@ def cell_centres(cells: tuple[int, int], size: tuple[int, int], axis: int, reach
         (w,) or (h,) float32.
     """
     line = torch.arange(cells[axis], dtype=torch.float64)
-    centres = torch.from_numpy(resize(cells, size)(torch.stack([line, line], -1).numpy())[:, axis])
+    if lattice is None:
+        centres = torch.from_numpy(resize(cells, size)(torch.stack([line, line], -1).numpy())[:, axis])
+    else:
+        centres = lattice.first[axis] + lattice.step[axis] * line
     middle = (size[axis] - 1) / 2
     return ((centres - middle) * reach + middle).float()
 

@@ -10,6 +10,7 @@ from torch import nn
 from kptool.losses import LEAST_SPREAD
 from kptool.models.heads.base import Head
 from kptool.models.heads.places import cell_centres
+from kptool.models.layers import Lattice
 
 
 class SoftArgmax(Head):
@@ -25,6 +26,7 @@ class SoftArgmax(Head):
         size: (W, H) of the model's frame.
         cells: (w, h).
         reach: see above.
+        lattice: where the cells lie; None = evenly over the frame.
         likely: it is trained with an nll, on the deviation of its maps; LEAST_SPREAD is then part of the spread.
     """
 
@@ -37,11 +39,12 @@ class SoftArgmax(Head):
         cells: tuple[int, int],
         reach: float = 1.2,
         likely: bool = False,
+        lattice: Lattice | None = None,
     ) -> None:
         super().__init__(points, schemes, size)
         self.maps = nn.Conv2d(features, schemes * points, 1)
-        self.register_buffer("xs", cell_centres(cells, size, 0, reach), persistent=False)
-        self.register_buffer("ys", cell_centres(cells, size, 1, reach), persistent=False)
+        self.register_buffer("xs", cell_centres(cells, size, 0, reach, lattice), persistent=False)
+        self.register_buffer("ys", cell_centres(cells, size, 1, reach, lattice), persistent=False)
         self.likely = likely
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
