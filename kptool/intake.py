@@ -125,7 +125,7 @@ def take_in(
     skipped = [f"left out: {why}" for _, why in faults]
     told = [*skipped, *notes, *scattered, *dropped, *edited.notes, *unknown]
     intake = Intake(dataset, scheme, schemes, folds, mix, told, edited.points if recipe.data.edits else None)
-    _refuse_unlabelled(intake)
+    _refuse_unlabelled(intake, recipe.model.per_scheme)
     return intake
 
 
@@ -199,19 +199,26 @@ def _refuse_unknown_pairs(schema: Schema) -> None:
         )
 
 
-def _refuse_unlabelled(intake: Intake) -> None:
+def _refuse_unlabelled(intake: Intake, per_scheme: bool) -> None:
     """Raise UsageError where edits take a fold's last label of a point: what it answers there would be noise."""
     if intake.labels is None:
         return
     left: Mask = np.asarray(np.isfinite(intake.labels).all(-1))
+    masks, names = intake.schemes.masks, intake.schemes.names
     for fold in range(intake.folds.count):
         rows = intake.folds.train(fold)
-        lost = intake.dataset.labelled[rows].any(0) & ~left[rows].any(0)
-        if lost.any():
-            point = intake.dataset.schema.points[int(lost.argmax())]
-            raise UsageError(
-                f"data.edits leave fold {fold} no label of {point} to train on", "keep some, or leave the point out"
-            )
+        parts = [(rows, np.ones_like(masks[0]), "")]
+        if per_scheme:  # each has outputs of its own
+            scheme = intake.scheme[rows]
+            parts += [(rows[scheme == s], masks[s], f" in images of {name}") for s, name in enumerate(names)]
+        for own, mask, where in parts:
+            lost = intake.dataset.labelled[own].any(0) & ~left[own].any(0) & mask
+            if lost.any():
+                point = intake.dataset.schema.points[int(lost.argmax())]
+                raise UsageError(
+                    f"data.edits leave fold {fold} no label of {point}{where} to train on",
+                    "keep some, or leave the point out",
+                )
 
 
 def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:

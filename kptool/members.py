@@ -112,6 +112,10 @@ def read_members(folder: Path, schemes: Sequence[str], points: Sequence[str]) ->
     """
     try:
         each = tuple(Member(**one) for one in json.loads((folder / FILE).read_text(encoding="utf-8")))
+        for one in each:
+            texts = (one.path, one.name, one.recipe_digest, one.oof_digest)
+            if not all(isinstance(text, str) for text in texts) or type(one.folds) is not int or one.folds < 1:
+                raise ValueError("a run is not told in full")
         table = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
         rows = [[table["weights"][scheme][point] for point in points] for scheme in schemes]
         weights = np.moveaxis(np.array(rows, dtype=np.float64), -1, 0)

@@ -128,12 +128,12 @@ def open_members(run: Run) -> list[Run]:
 
 
 def _open_member(run: Run, member: Member) -> Run:
-    path = Path(os.path.normpath(run.path / member.path))
+    path = Path(os.path.normpath(run.path.resolve() / member.path))
     remedy = "bring it back as it was, or make the ensemble again with kptool ensemble"
     try:
         own = open_run(path)
         same = (own.recipe.digest, len(own.finished)) == (member.recipe_digest, member.folds)
-        same = same and file_digest(path / "oof.parquet") == member.oof_digest
+        same = same and not (path / FILE).is_file() and file_digest(path / "oof.parquet") == member.oof_digest
     except (KptoolError, OSError):
         raise DataError(f"{run.path}: its run {member.name} is no longer at {path}", remedy) from None
     if not same:
@@ -189,12 +189,14 @@ def refuse_changes(run: Run, recipe: Recipe) -> None:
 def unfinished(root: Path, found: Found, recipe: Recipe) -> Run | None:
     """The newest run of this very recipe that was cut off, if there is one."""
     for path in sorted((root / found.competition.slug).glob("*/config.toml"), reverse=True):
+        if (path.parent / FILE).is_file():
+            continue  # an ensemble has nothing to train
         try:
             run = open_run(path.parent)
         except UsageError:
             continue  # another version's run is no reason to stop
         begun = (run.path / "folds.parquet").is_file()
-        if run.digest == recipe.digest and begun and len(run.finished) < len(run.wanted):
+        if run.recipe.digest == recipe.digest and begun and len(run.finished) < len(run.wanted):
             return run
     return None
 

@@ -379,3 +379,12 @@ def test_crop_settings_that_would_do_nothing_are_refused(setting: str) -> None:
     with pytest.raises(UsageError, match=r"without crop\.width; set crop\.width too"):
         parse(Recipe, apply_set({}, [setting]), "--set")
     parse(Recipe, apply_set({}, [setting, "crop.width=40"]), "--set")
+
+
+@pytest.mark.parametrize("text", ["edit = " + "[" * 5000, f"seed = {'9' * 5000}"])
+def test_a_file_too_deep_or_a_number_too_long_is_one_line(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match="mend or name another file"):
+        read_toml(file)
+    refused([f"seed={text.partition(' = ')[2]}"])

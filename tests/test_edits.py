@@ -91,6 +91,12 @@ def test_each_action_does_what_it_says_and_the_data_stays_as_read() -> None:
 
 def test_the_order_of_edits_means_nothing() -> None:
     np.testing.assert_array_equal(edited(EVERY), edited(EVERY[::-1]))
+    there, back = (
+        parse(Recipe, {"data": {"edits": [edit.model_dump() for edit in edits]}}, "test")
+        for edits in (EVERY, EVERY[::-1])
+    )
+    assert there.digest == back.digest
+    assert differences(there, back) == []
 
 
 def test_what_was_done_is_told() -> None:
@@ -441,6 +447,12 @@ def test_edits_of_other_data_and_edits_that_leave_a_fold_nothing_are_refused(own
     every = [Edit(image=str(n), action="mask", points=["right_eye"]) for n in range(1, 61)]
     with pytest.raises(UsageError, match=r"^data\.edits leave fold 0 no label of right_eye to train on"):
         taken_in(own, every)
+    _, intake = taken_in(own, [])
+    few = [str(intake.dataset.ids[row]) for row in np.flatnonzero(intake.scheme == 1)]
+    dropped = [Edit(image=name, action="drop") for name in few]
+    with pytest.raises(UsageError, match=rf"in images of {intake.schemes.names[1]} to train on"):
+        taken_in(own, dropped)
+    taken_in(own, dropped, "model.per_scheme=false")  # other images teach the points they share
 
 
 def test_a_moved_point_is_trained_on_where_it_is_in_the_photo(tmp_path: Path) -> None:

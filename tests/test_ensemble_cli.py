@@ -25,7 +25,7 @@ from kptool.intake import read_test
 from kptool.members import mix
 from kptool.predict import crop_like, crop_of, predict_folds
 from kptool.predictions import read_predictions
-from kptool.runs import Run, open_run
+from kptool.runs import Run, open_members, open_run
 from kptool.views import pool
 
 # The second run has other folds (by its seed), another frame, other views and another contrast.
@@ -336,6 +336,8 @@ def test_a_run_that_changed_since_is_refused(done: Done, tmp_path: Path) -> None
     shutil.move(tmp_path / "own-faces", moved)  # all together: nothing is lost
     dataset, scheme = exam(done)
     last(open_run(moved / run.path.name), dataset, scheme)
+    (tmp_path / "best").symlink_to(moved / run.path.name)
+    assert [one.path for one in open_members(open_run(tmp_path / "best"))] == [moved / path.name for path in copies]
     shutil.copyfile(moved / copies[0].name / "oof.parquet", moved / copies[1].name / "oof.parquet")
     with pytest.raises(DataError, match="has changed since"):
         last(open_run(moved / run.path.name), dataset, scheme)
@@ -360,6 +362,7 @@ def test_an_ensemble_is_not_trained(done: Done, tmp_path: Path) -> None:
         ("weights.json", '"equal"', '"other"'),
         ("weights.json", "{", "["),
         ("members.json", '"name"', '"names"'),
+        ("members.json", '"path": "', '"path": 5, "name": "'),
     ],
 )
 def test_damaged_files_are_told(done: Done, tmp_path: Path, file: str, old: str, new: str) -> None:

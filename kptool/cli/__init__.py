@@ -80,5 +80,6 @@ def _one_line(error: Exception) -> str:
 
 
 def _fail(message: str, code: int, hint: str = "") -> NoReturn:
+    message = "".join(c if c.isprintable() else " " for c in message)  # a file's bytes must not steer the terminal
     sys.stderr.write(f"kptool: {message}{'; ' if hint else ''}{hint}\n")
     sys.exit(code)

@@ -42,6 +42,8 @@ def compare(
         raise UsageError(f"--rows {rows}", "write common or all")
     if sum((markdown, as_json, csv == "-")) > 1:
         raise UsageError("--md, --json and --csv - would print over one another", "give one of them")
+    if csv not in (None, "-") and Path(str(csv)).is_dir():
+        raise UsageError(f"--csv {csv}: is a folder", "name a file")
 
     from kptool.compare.build import compare as hold
     from kptool.compare.plain import to_csv

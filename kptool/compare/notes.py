@@ -28,6 +28,8 @@ def _images(made: Comparison) -> Iterator[str]:
             "Scores are over each run's own images, which are not the same, so none is marked as the lowest; "
             f"all runs share {what} (--rows common)."
         )
+    if len(made.differences) > 1:
+        yield "Each difference is over the images that its two runs share, which may be more than those of the table."
 
 
 def _partial(made: Comparison) -> Iterator[str]:

@@ -48,7 +48,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a table; raises UsageError with the line that does not parse."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         raise UsageError(f"{path}: {error}", "mend or name another file") from None
 
 
@@ -61,7 +61,7 @@ def apply_set(table: dict[str, Any], settings: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set {setting}", "write it as section.key=value, as in --set train.epochs=30")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             value = text
         *sections, last = key.strip().split(".")
         inner = table
@@ -78,6 +78,7 @@ def flat(recipe: Recipe) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in recipe.model_dump(exclude={"data": {"edits": {"__all__": {"reason"}}}}).items():
         out.update({f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value})
+    out[EDITS] = sorted(out[EDITS], key=lambda edit: json.dumps(edit, sort_keys=True))
     return out
 
 

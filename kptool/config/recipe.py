@@ -211,5 +211,7 @@ class Recipe(Settings):
         settings = self.model_dump(
             exclude={"name": True, "data": {"edits": {"__all__": {"reason"}}}}, exclude_defaults=True
         )
+        if edits := settings.get("data", {}).get("edits"):
+            edits.sort(key=lambda edit: json.dumps(edit, sort_keys=True))  # their order means nothing
         text = json.dumps([DEFAULTS, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

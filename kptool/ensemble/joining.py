@@ -81,6 +81,8 @@ def _refuse_unfinished(run: Run) -> None:
             f"{run.path}: {which} of {count} not finished, so not every row has a prediction",
             f"kptool cv --resume {run.path} --folds {every}",
         )
+    if run.members is None and not (run.path / "oof.parquet").is_file():
+        raise DataError(f"{run.path}: its folds are not joined yet", f"kptool cv --resume {run.path}")
 
 
 def _refuse_other_data(first: Run, run: Run) -> None:

@@ -80,7 +80,7 @@ def _member(root: Path, run: Run, leaf: Run) -> Member:
     near = place.is_relative_to(root.resolve())
     return Member(
         path=Path(os.path.relpath(place, home)).as_posix() if near else str(place),
-        name=leaf.path.name,
+        name=place.name,
         recipe_digest=leaf.recipe.digest,
         oof_digest=file_digest(leaf.path / "oof.parquet"),
         folds=len(leaf.finished),

@@ -89,7 +89,7 @@ def views_of(run: Run) -> str:
         return run.recipe.predict.describe()
     if members.how == "equal":
         return "of each run its own, all averaged"
-    return "of each run its own, weighed in each fold by a fit on the other folds"
+    return "of each run its own, weighed by a fit on all folds; out of fold, each fold by a fit on the others"
 
 
 def read_schemes(saved: list[dict[str, Any]], schema: Schema) -> Schemes:
