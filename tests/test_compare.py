@@ -227,6 +227,20 @@ def test_runs_of_different_rows_meet_on_the_images_of_both(tmp_path: Path) -> No
     assert each_its_own.scores(each_its_own.lines[0]).images == 101
 
 
+def test_a_run_of_one_fold_is_held_against_a_whole_one(tmp_path: Path) -> None:
+    data, folder = photos(), own(tmp_path / "own")
+    off = noise(data, 2)
+    paths = [
+        write_run(tmp_path / "all", folder, data, off),
+        write_run(tmp_path / "one", folder, data, off * 1.5, finished=(1,)),
+    ]
+    made = compare(read(paths))
+    (found,) = made.differences
+    assert (found.images, found.word) == (int((data.group % 3 == 1).sum()), "worse")
+    assert [line.common.images for line in made.lines] == [found.images] * 2
+    assert made.lines[1].common.lead == made.lines[1].own.lead
+
+
 def test_labels_that_one_run_lacks_are_compared_nowhere(tmp_path: Path) -> None:
     data, folder = photos(), own(tmp_path / "own")
     less = data.truth.copy()

@@ -171,7 +171,7 @@ def test_a_fit_that_gains_is_kept_and_said(done: Done, tmp_path: Path) -> None:
     said = ensemble(tmp_path, done.one, bad)
     assert said.code == 0, said
     assert "weights fitted per marking scheme and point: they gain" in said.out
-    assert "weighed in each fold by a fit on the other folds" in " ".join(said.out.split())
+    assert "weighed by a fit on all folds; out of fold, each fold by a fit on the others" in " ".join(said.out.split())
     (path,) = (tmp_path / "own-faces").glob("*-ensemble")
     members = open_run(path).members
     assert members is not None

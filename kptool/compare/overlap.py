@@ -63,9 +63,12 @@ def overlap(entries: Sequence[Entry]) -> Overlap:
 
 
 def within(outcome: Outcome, common: Overlap) -> Outcome:
-    """A run's outcome as if only the common images had been predicted, and only the common labels were there."""
+    """A run's outcome as if only the common images had been predicted, and of them only the common labels were there.
+
+    The labels of the others stay: they are what the mean shape was taken from.
+    """
     rows = rows_of(outcome.ids, common.ids)
-    fold, truth = np.full_like(outcome.fold, -1), np.full_like(outcome.truth, np.nan)
+    fold, truth = np.full_like(outcome.fold, -1), outcome.truth.copy()
     fold[rows] = outcome.fold[rows]
     truth[rows] = np.where(common.labels, outcome.truth[rows], np.nan)
     return replace(outcome, fold=fold, truth=truth, edited=None)
