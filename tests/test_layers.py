@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from kptool.competitions import find, read_recipe
 from kptool.config import ModelOptions, TrainOptions
 from kptool.engine.optim import make_optimizers
 from kptool.errors import UsageError
@@ -98,6 +99,21 @@ def test_the_siamese_half_of_the_verification_papers_fits_too() -> None:
     with torch.device("meta"):
         module, flow = make_layers([*lines, "conv 256 4", "relu", "dense 4096", "sigmoid"], 1, (105, 105))
     assert parameters(module) + flow.features + 1 == 38_951_745  # one more unit joins the two halves
+
+
+@pytest.mark.parametrize(
+    ("recipe", "printed"),
+    [
+        ("net1", 924_730), ("net2", 8_051_502), ("net6", 8_051_502), ("net6lp", 371_502), ("net6np", 101_835_566),
+        ("net6nplf", 84_947_222), ("net6rhl", 109_566_254), ("net6rpxl", 3_421_198), ("cnet-nplfxl", 109_816_754),
+    ],
+)  # fmt: skip
+def test_the_shipped_recipes_have_as_many(recipe: str, printed: int) -> None:
+    """Those of net1, net2 and net6, which the source does not count, follow from its printed sizes."""
+    made = read_recipe(find("facial-keypoints-detection"), f"seed-{recipe}")
+    with torch.device("meta"):
+        module, flow = make_layers(made.model.layers, 1, (96, 96))
+    assert parameters(module) + (flow.features + 1) * 30 == printed
 
 
 # --- sizes ---
