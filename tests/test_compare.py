@@ -18,7 +18,7 @@ from rich.console import Console
 
 from kptool import metrics
 from kptool.compare import Comparison, bootstrap, compare, read
-from kptool.compare.bootstrap import Sums, interval, resample, word
+from kptool.compare.bootstrap import interval, resample, word
 from kptool.compare.markdown import to_markdown
 from kptool.compare.names import short_names
 from kptool.compare.plain import records, to_csv, to_json
@@ -30,6 +30,7 @@ from kptool.duplicates import unite
 from kptool.errors import DataError, UsageError
 from kptool.geometry import Floats
 from kptool.models.heads.choice import LOSSES
+from kptool.report.sums import Sums
 
 NO = "no difference that these images can show"
 

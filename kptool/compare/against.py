@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kptool.compare.bootstrap import interval, resample, sums, word
+from kptool.compare.bootstrap import interval, resample, word
 from kptool.compare.overlap import Overlap, overlap, within
 from kptool.compare.read import Entry
 from kptool.compare.values import Difference
 from kptool.report.scored import scored
+from kptool.report.sums import sums
 
 
 def differences(entries: Sequence[Entry], base: int, seed: int) -> Iterator[Difference]:
@@ -29,7 +30,7 @@ def _against(
     entries: Sequence[Entry], base: int, others: Sequence[int], common: Overlap, seed: int
 ) -> Iterator[Difference]:
     each = [scored(within(entries[place].outcome, common)) for place in (base, *others)]
-    found = [sums(one) for one in each]
+    found = [sums(one).take(np.argsort(one.outcome.ids)) for one in each]  # in the order of the overlap
     drawn, values = resample(found, common.group, seed=seed), [one.leading(one.errors) for one in each]
     told = found[0].count > 0
     groups = len(np.unique(common.group[told]))

@@ -8,50 +8,20 @@ sums over images, so a resample needs only how often each group was drawn: its w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from kptool import metrics
 from kptool.compare.values import Word
 from kptool.dataset import Ints
 from kptool.geometry import Floats
-from kptool.report.scored import Scored
+from kptool.report.sums import Sums
 
 RESAMPLES: Final = 2000
 SEED: Final = 0
 LEVEL: Final = 0.95
 FEWEST: Final = 10  # groups; with fewer a percentile interval is far too narrow
 _CELLS: Final = 1 << 20  # weights held at a time
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What each image adds to a metric, which is total/count over images, or the root of that.
-
-    Attributes:
-        total, count: (n,) in the order of the images' names.
-        root: whether the root is taken.
-    """
-
-    total: Floats
-    count: Floats
-    root: bool
-
-
-def sums(scored: Scored) -> Sums:
-    """The leading metric of `Scored.leading` in sums: squares, absolute values, or the images' own errors in %."""
-    outcome, errors = scored.outcome, scored.errors
-    order = np.argsort(outcome.ids)
-    if outcome.metric == "nme":
-        each = 100 * metrics.image_errors(metrics.lengths(errors), scored.lengths[outcome.normaliser])
-        each = each[:, None, None]
-    else:
-        each = np.square(errors) if outcome.metric == "rmse" else np.abs(errors)
-    seen = ~np.isnan(each)
-    total, count = np.where(seen, each, 0).sum((1, 2)), seen.sum((1, 2)).astype(np.float64)
-    return Sums(total[order], count[order], outcome.metric == "rmse")
 
 
 def resample(found: list[Sums], group: Ints, resamples: int = RESAMPLES, seed: int = SEED) -> Floats:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kptool import metrics
 from kptool.dataset import Ints
 from kptool.geometry import Floats
 from kptool.report.scored import Scored
+from kptool.report.sums import sums
 from kptool.report.words import amount
 
 
@@ -69,19 +69,10 @@ def gain(plain: Scored, other: Scored, group: Ints | None) -> Gain:
     )
 
 
-def _terms(scored: Scored) -> tuple[Floats, Floats]:
-    """(N,) twice: the metric is a function of the ratio of their sums."""
-    errors, kind = scored.errors, scored.outcome.metric
-    if kind == "nme":
-        each = 100 * metrics.image_errors(metrics.lengths(errors), scored.lengths[scored.outcome.normaliser])
-        return np.nan_to_num(each), np.isfinite(each).astype(np.float64)
-    size = np.abs(errors) if kind == "mae" else errors**2
-    return np.nansum(size, axis=(1, 2)), np.isfinite(errors).sum((1, 2)).astype(np.float64)
-
-
 def _left_out(scored: Scored, group: Ints) -> Floats:
     """(G,) the metric without each of the groups of (N,)."""
-    total, count = (np.bincount(group, weights=v) for v in _terms(scored))
+    found = sums(scored)
+    total, count = (np.bincount(group, weights=v) for v in (found.total, found.count))
     with np.errstate(invalid="ignore", divide="ignore"):  # nothing left: NaN, which no gain is sure by
         mean = np.maximum(total.sum() - total, 0) / (count.sum() - count)
-    return np.asarray(np.sqrt(mean) if scored.outcome.metric == "rmse" else mean)
+    return np.asarray(np.sqrt(mean) if found.root else mean)

@@ -26,7 +26,7 @@ def build(outcome: Outcome) -> Report:
         DataError: no fold was run, nothing is labelled, a labelled point has no finite prediction, or a face whose
             errors the leading metric must divide by a length of 0.
     """
-    found = scored(replace(outcome, edited=None))
+    found = scored(outcome)
     each = folds(found)
     faces, share = worst(found)
     report = Report(
