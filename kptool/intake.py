@@ -13,7 +13,7 @@ from kptool.competitions import Found
 from kptool.config import CropOptions, ImageOptions, Recipe
 from kptool.contrast import AS_IT_IS
 from kptool.crop import box_faults, boxed_or_whole, uses_boxes
-from kptool.dataset import Dataset, Ints, Lookup, Mask, Photos
+from kptool.dataset import Dataset, Ints, Lookup, Mask, Names, Photos
 from kptool.edits import apply_edits
 from kptool.errors import DataError, MissingFileError, UsageError
 from kptool.folds import Folds, load, make
@@ -77,6 +77,24 @@ class TestSet:
     bad: list[Fault]
 
 
+class Rows(NamedTuple):
+    """The rows that a recipe uses.
+
+    Attributes:
+        dataset: N rows.
+        thumbnails: (N, C, h, w) uint8 in which duplicates are looked for.
+        schemes: the marking schemes of the whole data.
+        known: ids of all images of the data, used or not.
+        notes: what a user should know, a line each.
+    """
+
+    dataset: Dataset
+    thumbnails: Bytes
+    schemes: Schemes
+    known: Names
+    notes: list[str]
+
+
 class Sound(NamedTuple):
     """The rows of a dataset whose pictures can be used, those faces' thumbnails, and the faults of the rest."""
 
@@ -99,16 +117,7 @@ def take_in(
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
-    whole = get(found.competition).read_train(data, schema)
-    dataset, thumbnails, faults = sound(whole, recipe.crop, tick)
-    if recipe.data.on_bad == "fail":
-        refuse_faults(faults)
-    dataset, notes = apply_outside(dataset, recipe.data.outside)
-    # Before rows are dropped, so that a scheme has one name in every recipe.
-    schemes, scattered = whole_schemes(dataset.labelled, schema, found.competition.schemes)
-    rows, dropped = _choose_rows(dataset, recipe)
-    if len(rows) < len(dataset):
-        dataset, thumbnails = dataset.take(rows), thumbnails[rows]
+    dataset, thumbnails, schemes, known, notes = read_rows(found, recipe, data, tick)
     if recipe.augment.mirror or recipe.predict.mirror:
         _refuse_unknown_pairs(schema)
         check_mirror(schema, dataset.points)
@@ -120,13 +129,34 @@ def take_in(
     else:
         folds = make(dataset, thumbnails, scheme, recipe.folds, recipe.seed)
     # Last, so that nothing above depends on edits: schemes, folds and scores are those of the labels as read.
-    edited = apply_edits(recipe.data.edits, dataset, whole.ids)
+    edited = apply_edits(recipe.data.edits, dataset, known)
     mix, unknown = _test_mix(found, data, schemes, uses_boxes(dataset, recipe.crop))
-    skipped = [f"left out: {why}" for _, why in faults]
-    told = [*skipped, *notes, *scattered, *dropped, *edited.notes, *unknown]
+    told = [*notes, *edited.notes, *unknown]
     intake = Intake(dataset, scheme, schemes, folds, mix, told, edited.points if recipe.data.edits else None)
     _refuse_unlabelled(intake, recipe.model.per_scheme)
     return intake
+
+
+def read_rows(found: Found, recipe: Recipe, data: Path | None, tick: Tick | None = None) -> Rows:
+    """Read a competition's training data and choose the rows that a recipe uses.
+
+    Raises:
+        DataError: anything in the files that cannot be trusted.
+        UsageError: no data where the competition needs some.
+    """
+    schema = found.competition.schema_of_points
+    whole = get(found.competition).read_train(data, schema)
+    dataset, thumbnails, faults = sound(whole, recipe.crop, tick)
+    if recipe.data.on_bad == "fail":
+        refuse_faults(faults)
+    dataset, notes = apply_outside(dataset, recipe.data.outside)
+    # Before rows are dropped, so that a scheme has one name in every recipe.
+    schemes, scattered = whole_schemes(dataset.labelled, schema, found.competition.schemes)
+    rows, dropped = _choose_rows(dataset, recipe)
+    if len(rows) < len(dataset):
+        dataset, thumbnails = dataset.take(rows), thumbnails[rows]
+    skipped = [f"left out: {why}" for _, why in faults]
+    return Rows(dataset, thumbnails, schemes, whole.ids, [*skipped, *notes, *scattered, *dropped])
 
 
 def whole_schemes(labelled: Mask, schema: Schema, named: Sequence[Sequence[str]] = ()) -> tuple[Schemes, list[str]]:

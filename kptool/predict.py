@@ -13,7 +13,7 @@ import torch
 
 from kptool.config import CropOptions
 from kptool.dataset import Dataset, Ints, Photos, Predictions
-from kptool.engine.state import final_model
+from kptool.engine.reopen import fold_model
 from kptool.errors import DataError
 from kptool.machine import cores
 from kptool.members import mix
@@ -74,7 +74,7 @@ def predict_folds(
     views = make_views(run.recipe.predict, arrays.size)
     points, spread = [], []
     for fold in run.finished:
-        found = task.answer(_model(run, task, fold), np.arange(len(test)), views)
+        found = task.answer(cast(Net, fold_model(run, task, fold)), np.arange(len(test)), views)
         points.append(found[0])
         spread.append(found[1])
         yield Step(len(points), Predictions(test.ids, *pool(np.stack(points), np.stack(spread)), test.schema))
@@ -112,12 +112,3 @@ def refuse_size(run: Run, size: tuple[int, int]) -> None:
             f"images are {size[0]}x{size[1]}, {run.path.name} was trained on {own[0]}x{own[1]}",
             "give it images of its own competition",
         )
-
-
-def _model(run: Run, task: Keypoints, fold: int) -> Net:
-    model = final_model(task, run.fold(fold), run.recipe)
-    if model is None:
-        raise DataError(
-            f"{run.fold(fold)}: no whole checkpoint", f"delete the folder and kptool cv --resume {run.path}"
-        )
-    return cast(Net, model)

@@ -7,9 +7,9 @@ points it has labels for; of a test row, the points it is asked for. Coordinates
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -84,6 +84,14 @@ def given(schema: Schema, lists: Sequence[Sequence[str]]) -> Schemes:
         if same := np.flatnonzero((masks[: number - 1] == mask).all(1)).tolist():
             raise UsageError(f"{place} has the points of number {same[0] + 1}", "leave one of them out")
     return of_masks(masks)
+
+
+def of_saved(saved: Sequence[Mapping[str, Any]], schema: Schema) -> Schemes:
+    """The schemes of a run's env.json."""
+    masks: Mask = np.zeros((len(saved), len(schema.points)), dtype=np.bool_)
+    for row, one in zip(masks, saved, strict=True):
+        row[[schema.index(point) for point in one["points"]]] = True
+    return Schemes(masks, tuple(str(one["name"]) for one in saved))
 
 
 def discover(labelled: Mask, smallest: float = COMMON, mirror: Sequence[int] = ()) -> Schemes:

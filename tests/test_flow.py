@@ -47,6 +47,7 @@ ROOMS = [
     "own_photos",
     "members",
     "runs",
+    "pictures",
     "device",
     "augment",
     "losses",
@@ -55,17 +56,24 @@ ROOMS = [
     "tasks",
     "engine",
     "predict",
+    "saliency",
+    "calibration",
     "report",
     "ensemble",
     "compare",
+    "page",
     "provenance",
     "submit",
     "check",
+    "audit",
+    "relabel",
+    "track",
     "cli",
     "__main__",
 ]
 HEAVY = [
     "torch", "torchvision", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml",
+    "matplotlib", "jinja2",
 ]  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from kptool.pixels import Tick
 from kptool.predict import crop_of, predict_folds
 from kptool.provenance import FoldScore, Part, Provenance, Score, provenance, write_provenance
 from kptool.report import build
-from kptool.report.load import load, read_schemes, views_of
+from kptool.report.load import load, views_of
 from kptool.report.values import Report
 from kptool.runs import Run, open_members
+from kptool.schemes import of_saved
 from kptool.submit import Answers, Form, fallback, fill, guesses, tail, targets, write_checked
 
 
@@ -82,7 +83,7 @@ def find_all_bad(run: Run, test: TestSet, tick: Tick | None = None) -> TestSet:
 
 def _schemes(console: Console, run: Run, test: TestSet) -> tuple[Ints, int]:
     """The scheme to answer each image in, and how many the run knows."""
-    schemes = read_schemes(run.env["schemes"], test.dataset.schema)
+    schemes = of_saved(run.env["schemes"], test.dataset.schema)
     scheme = schemes.assign(test.lookup.asked(len(test.dataset), len(test.dataset.schema.points)))
     learned = np.array([one["rows"] > 0 for one in run.env["schemes"]])
     if not learned[scheme].all():  # a run on complete rows alone knows no other marking

@@ -61,6 +61,7 @@ def begin(
         "weights_digest": weights_digest(recipe),
     }
     frames = frames_of(intake.dataset, recipe, tick)
+    env["frames"] = frames.name  # in the cache: a report finds the pictures again without the data
     labels = labels_frame(frames, intake)
     build = partial(
         make_task, frames, intake.dataset.schema, intake.scheme, len(schemes), recipe, env["device"], labels=labels

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kptool.dataset import Names
 from kptool.edits import count_actions
-from kptool.engine.history import read_history
+from kptool.engine.history import Epoch, read_history
 from kptool.errors import DataError
 from kptool.folds import load as load_folds
 from kptool.geometry import identity
@@ -18,8 +16,7 @@ from kptool.metrics import has_boxes
 from kptool.predictions import Faces, join, read_faces, read_points, read_predictions
 from kptool.report.outcome import Edited, Outcome
 from kptool.runs import Run
-from kptool.schema import Schema
-from kptool.schemes import Schemes
+from kptool.schemes import of_saved
 from kptool.tasks.across import FILE, Across, read_across
 
 
@@ -37,7 +34,7 @@ def load(run: Run) -> Outcome:
     rows, found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished], ids)
     predicted, spread = np.full(truth.shape, np.nan), np.full(truth.shape[:2], np.nan)
     predicted[rows], spread[rows] = found.points, found.spread
-    schemes, faces = read_schemes(env["schemes"], schema), load_faces(run, ids)
+    schemes, faces, history = of_saved(env["schemes"], schema), load_faces(run, ids), _history(run)
     return Outcome(
         title=run.found.competition.title,
         run=run.path.name,
@@ -61,7 +58,7 @@ def load(run: Run) -> Outcome:
         test_mix=env["test_mix"],
         group=folds.group,
         seconds=_seconds(run),
-        images_per_second=_speed(run),
+        images_per_second=_speed(history),
         device=str(env["device"]),
         precision=str(env["precision"]),
         keep=run.recipe.train.keep,
@@ -69,6 +66,8 @@ def load(run: Run) -> Outcome:
         label_shift=_label_shift(run),
         edited=_edited(run, ids),
         across=_across(run, len(schemes), len(schema.points)),
+        history=history,
+        recipe=run.recipe if run.members is None else None,
     )
 
 
@@ -90,14 +89,6 @@ def views_of(run: Run) -> str:
     if members.how == "equal":
         return "of each run its own, all averaged"
     return "of each run its own, weighed by a fit on all folds; out of fold, each fold by a fit on the others"
-
-
-def read_schemes(saved: list[dict[str, Any]], schema: Schema) -> Schemes:
-    """The schemes of env.json."""
-    masks: npt.NDArray[np.bool_] = np.zeros((len(saved), len(schema.points)), dtype=np.bool_)
-    for row, one in zip(masks, saved, strict=True):
-        row[[schema.index(point) for point in one["points"]]] = True
-    return Schemes(masks, tuple(str(one["name"]) for one in saved))
 
 
 def load_faces(run: Run, ids: Names) -> Faces:
@@ -140,9 +131,13 @@ def _seconds(run: Run) -> float | None:
     return float(json.loads(file.read_text())["seconds"]) if file.is_file() else None
 
 
-def _speed(run: Run) -> float | None:
-    files = [run.fold(k) / "history.csv" for k in run.finished]  # an ensemble has none
-    speeds = [row.images_per_second for file in files if file.is_file() for row in read_history(file)]
+def _history(run: Run) -> dict[int, list[Epoch]]:
+    files = {k: run.fold(k) / "history.csv" for k in run.finished}  # an ensemble has none
+    return {k: read_history(file) for k, file in files.items() if file.is_file()}
+
+
+def _speed(history: dict[int, list[Epoch]]) -> float | None:
+    speeds = [row.images_per_second for rows in history.values() for row in rows]
     return float(np.median(speeds)) if speeds else None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from kptool.config import Recipe
 from kptool.dataset import Ints, Names
+from kptool.engine.history import Epoch
 from kptool.geometry import Affine, Floats
 from kptool.metrics import Kind
 from kptool.schema import Schema
@@ -54,6 +56,9 @@ class Outcome:
         views: what was averaged at test time, such as "plain + mirrored".
         edited: the labels after the recipe's edits, which no other figure is taken over; None without edits.
         across: sums of squared errors of images answered in every scheme; None where it was not measured.
+        history: the epochs of each fold that has a history.csv; an ensemble has none.
+        recipe: what was trained; None for an ensemble, whose runs may differ.
+        contrast: (N,) see `pictures.contrasts`; None where the pictures were not looked at.
     """
 
     title: str
@@ -86,6 +91,9 @@ class Outcome:
     views: str
     edited: Edited | None = None
     across: Across | None = None
+    history: dict[int, list[Epoch]] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    contrast: Floats | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.ids), len(self.schema.points)
@@ -97,4 +105,5 @@ class Outcome:
         assert self.sizes.shape == (n, 2), self.sizes.shape
         assert self.test_mix is None or len(self.test_mix) == len(self.schemes), self.test_mix
         assert self.edited is None or self.edited.labels.shape == (n, k, 2), self.edited.labels.shape
+        assert self.contrast is None or self.contrast.shape == (n,), self.contrast.shape
         assert self.keep in ("last", "best"), self.keep

@@ -95,8 +95,14 @@ def _take(outcome: Outcome, rows: Mask) -> Outcome:
     names = ("ids", "truth", "predicted", "spread", "fold", "scheme", "to_frame", "sizes")
     group = None if outcome.group is None else outcome.group[rows]
     boxes = None if outcome.boxes is None else outcome.boxes[rows]
+    contrast = None if outcome.contrast is None else outcome.contrast[rows]
     return replace(
-        outcome, group=group, boxes=boxes, edited=None, **{name: getattr(outcome, name)[rows] for name in names}
+        outcome,
+        group=group,
+        boxes=boxes,
+        contrast=contrast,
+        edited=None,
+        **{name: getattr(outcome, name)[rows] for name in names},
     )
 
 

@@ -49,12 +49,15 @@ class Lead:
     Attributes:
         kind: the competition's normaliser, whether or not the metric divides by it.
         fold_mean, fold_std: of the folds' own figures; the sample standard deviation, of n - 1.
+        low, high: 95 % interval of the score, groups of images drawn again; NaN where too few groups tell.
     """
 
     score: Score
     kind: str
     fold_mean: float
     fold_std: float
+    low: float = float("nan")
+    high: float = float("nan")
 
 
 @dataclass(frozen=True)

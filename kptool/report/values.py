@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from kptool.report.details import Calibration, Ced, FoldCurve, GroupScore, MeanFace, Rates, Remedy
 from kptool.report.scores import Lead, Normalised, Score
 
 
@@ -201,6 +202,13 @@ class Report:
         scheme_gains: each scheme against every other, its closest rival first; empty where there is one set of outputs
             or it was not measured.
         edited: the score on edited labels; None where the recipe edits none.
+        best: the images of the smallest error, as `worst`.
+        calibration: radii that hold 90 % of the labels; None where too few labels tell.
+        curves, rates: of the training; empty and None for an ensemble.
+        groups: kinds of faces, the worst kind of each grouping marked by its own figures.
+        mean_face: None where no point's place is known.
+        ced: cumulative error distribution over the competition's own normaliser, or in px.
+        remedies: what went wrong in training and what to try, the gravest first.
     """
 
     about: About
@@ -217,6 +225,14 @@ class Report:
     scheme_gains: tuple[SchemeGain, ...]
     warnings: tuple[str, ...]
     edited: Edited | None = None
+    best: tuple[Face, ...] = ()
+    calibration: Calibration | None = None
+    curves: tuple[FoldCurve, ...] = ()
+    rates: Rates | None = None
+    groups: tuple[GroupScore, ...] = ()
+    mean_face: MeanFace | None = None
+    ced: Ced | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def own(self) -> Normalised | None:

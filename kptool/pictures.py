@@ -1,0 +1,73 @@
+"""The pictures behind a finished run, as its model saw them: for reports, audits and whatever answers them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kptool.dataset import Ints
+from kptool.errors import DataError
+from kptool.files import cache_folder
+from kptool.geometry import Affine, Bytes, Floats
+from kptool.intake import read_rows
+from kptool.pixels import Arrays, Tick, open_arrays, prepare, refuse_faults
+from kptool.predictions import read_points
+from kptool.runs import Run, open_members
+
+
+def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
+    """The frames of a run's N training images, row by row as in its truth.parquet; of an ensemble, its first run's.
+
+    They are taken from the cache where they still stand there, else made again from the run's data.
+
+    Args:
+        tick: called as photos are decoded and cropped.
+
+    Raises:
+        KptoolError: the data is gone or has changed since, or an ensemble's run has.
+    """
+    own = open_members(run)[0]
+    schema = own.found.competition.schema_of_points
+    ids, _ = read_points(run.path / "truth.parquet", schema)
+    key = own.env.get("frames")
+    folder = cache_folder() / "frames" / str(key)
+    if key is None or not (folder / "done.json").is_file():
+        folder = _again(own, tick)
+    arrays = open_arrays(folder, schema)
+    if not np.array_equal(arrays.ids, ids):
+        raise DataError(f"{run.path}: its pictures are not those of its truth.parquet", "train again")
+    return arrays
+
+
+def model_images(arrays: Arrays, rows: Ints) -> Bytes:
+    """(n, C, H, W) what the model is shown of `rows`: their frames without the slack around them."""
+    left, top = (round(-float(v)) for v in arrays.to_model.matrix[:2, 2])
+    width, height = arrays.size
+    return np.ascontiguousarray(arrays.images[rows, :, top : top + height, left : left + width])
+
+
+def to_shown(arrays: Arrays, rows: Ints) -> Affine:
+    """n maps from the original images' px to those of `model_images`."""
+    return arrays.to_frame[rows].then(arrays.to_model)
+
+
+def contrasts(arrays: Arrays, batch: int = 512) -> Floats:
+    """(N,) standard deviation of the grey levels that the model is shown of each image, 0 to 127.5."""
+    out = np.empty(len(arrays.ids))
+    for start in range(0, len(out), batch):
+        rows = np.arange(start, min(start + batch, len(out)))
+        grey = model_images(arrays, rows).mean(axis=1, dtype=np.float32)
+        out[rows] = grey.std(axis=(1, 2))
+    return out
+
+
+def _again(run: Run, tick: Tick | None) -> Path:
+    data = run.env["data"]
+    dataset = read_rows(run.found, run.recipe, Path(data) if data else None, tick).dataset
+    if dataset.digest != run.env["data_digest"]:
+        raise DataError(f"{data}: the data has changed since {run.path} was trained", "restore it, or train again")
+    recipe = run.recipe
+    prepared = prepare(dataset, recipe.crop, recipe.model.channels, tick, recipe.image)
+    refuse_faults(prepared.faults)
+    return prepared.folder
