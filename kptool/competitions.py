@@ -9,7 +9,8 @@ from typing import Any
 
 from kptool.config import Competition, Recipe, apply_set, parse, read_toml
 from kptool.edits import check_edits, parse_edits, read_edits
-from kptool.errors import UsageError, did_you_mean
+from kptool.errors import DataError, UsageError, did_you_mean
+from kptool.files import file_digest
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,11 @@ def read_recipe(found: Found, name: str = "default", settings: list[str] | None 
 
     Where `data.edits` names a file, its edits are put into the recipe, and the file is not needed again. The path is
     relative to the recipe's own folder and stays in it; under ``--set`` it is the user's own, from the current folder.
+    So is that of `data.soft`, which may also be absolute; the file's digest is put beside it.
 
     Raises:
-        UsageError: no such recipe or file of edits, or a key or value that makes no sense.
+        UsageError: no such recipe, file of edits or of soft labels, or a key or value that makes no sense.
+        DataError: `data.soft` is another file than `data.soft_digest` says.
     """
     own = Path(name)
     file = own if own.suffix == ".toml" else found.folder / "recipes" / f"{name}.toml"
@@ -71,13 +74,19 @@ def read_recipe(found: Found, name: str = "default", settings: list[str] | None 
             )
         return change_recipe(found, Recipe(), settings or [])  # an own folder need not write any
     table = _with_edits(found, {"name": file.stem} | read_toml(file), str(file), file.parent)
+    table = _with_soft(table, str(file), file.parent)
     recipe = parse(Recipe, table, str(file))  # first alone, so that a message names the right place
     return change_recipe(found, recipe, settings) if settings else recipe
 
 
 def change_recipe(found: Found, recipe: Recipe, settings: list[str]) -> Recipe:
     """A recipe with ``--set`` changes put in; raises UsageError as `read_recipe` does."""
-    return parse(Recipe, _with_edits(found, apply_set(recipe.model_dump(), settings), "--set", None), "--set")
+    table = _with_edits(found, apply_set(recipe.model_dump(), settings), "--set", None)
+    data = table["data"]
+    if isinstance(data, dict) and data.get("soft") != recipe.data.soft:  # another file has another digest
+        given = any(setting.partition("=")[0].strip() == "data.soft_digest" for setting in settings)
+        table |= {"data": data if given else data | {"soft_digest": ""}}
+    return parse(Recipe, _with_soft(table, "--set", None), "--set")
 
 
 def _with_edits(found: Found, table: dict[str, Any], place: str, folder: Path | None) -> dict[str, Any]:
@@ -91,13 +100,32 @@ def _with_edits(found: Found, table: dict[str, Any], place: str, folder: Path | 
     if not isinstance(data, dict) or not isinstance(value, str | list):  # nothing, or what `parse` refuses
         return table
     if isinstance(value, str):
-        file = Path(value) if folder is None else folder / _inside(value, place)
+        file = Path(value) if folder is None else folder / _inside(value, place, "data.edits")
         edits, at = read_edits(file), str(file)
     else:
         at = f"{place}: data.edits"
         edits = parse_edits(value, at)
     check_edits(edits, found.competition.schema_of_points, at)
     return table | {"data": data | {"edits": [edit.model_dump() for edit in edits]}}
+
+
+def _with_soft(table: dict[str, Any], place: str, folder: Path | None) -> dict[str, Any]:
+    """A recipe's table with the whole path and the digest of its soft labels; the arguments as of `_with_edits`."""
+    data = table.get("data")
+    if not isinstance(data, dict) or not isinstance(name := data.get("soft", ""), str):  # which `parse` refuses
+        return table
+    said = data.get("soft_digest", "")
+    if not name:
+        if said:
+            raise UsageError(f"{place}: data.soft_digest without data.soft", "name the file in data.soft")
+        return table
+    file = Path(name) if folder is None or Path(name).is_absolute() else folder / _inside(name, place, "data.soft")
+    if not file.is_file():
+        raise UsageError(f"data.soft {file}: no such file", "kptool relabel RUN writes one")
+    digest = file_digest(file)[:12]
+    if said not in ("", digest):
+        raise DataError(f"data.soft {file} is not the file that data.soft_digest names", "restore it, or relabel again")
+    return table | {"data": data | {"soft": str(file.resolve()), "soft_digest": digest}}
 
 
 def _holds_edits(path: Path) -> bool:
@@ -108,9 +136,9 @@ def _holds_edits(path: Path) -> bool:
         return False
 
 
-def _inside(name: str, place: str) -> Path:
+def _inside(name: str, place: str, key: str) -> Path:
     """A path as text, refused where it could lead out of the folder that it is relative to."""
     path = Path(name)
     if path.anchor or ".." in path.parts or "\\" in name:
-        raise UsageError(f"{place}: data.edits {name!r} leaves the recipe's folder", "put the file beside the recipe")
+        raise UsageError(f"{place}: {key} {name!r} leaves the recipe's folder", "put the file beside the recipe")
     return path

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.model_selection import StratifiedGroupKFold
 
 from kptool.config import FoldOptions
 from kptool.dataset import Dataset, Ints, Names
@@ -73,6 +72,9 @@ def make(dataset: Dataset, thumbnails: Bytes, scheme: Ints, options: FoldOptions
 
 
 def _split(stratum: Ints, group: Ints, count: int, seed: int) -> Ints:
+    # Here, because a report reads folds and never makes any, and this import costs a second.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     if np.bincount(stratum).max() < count:  # the splitter refuses such strata, and nothing can be spread evenly
         stratum = np.zeros_like(stratum)
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)

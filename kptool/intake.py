@@ -24,6 +24,7 @@ from kptool.metrics import normaliser
 from kptool.pixels import Fault, Tick, open_arrays, prepare, refuse_faults
 from kptool.schema import Schema, check_mirror
 from kptool.schemes import Schemes, discover, given, of_masks
+from kptool.soft_labels import notes_on_soft, refuse_other_soft
 
 THUMBNAIL: Final = CropOptions(width=96, margin=0.1, slack=0.0)
 """In what duplicates of photos are looked for; the same for every recipe, so that folds do not depend on one."""
@@ -113,7 +114,7 @@ def take_in(
         tick: called as photos are decoded.
 
     Raises:
-        DataError: anything in the files that cannot be trusted.
+        DataError: anything in the files that cannot be trusted, soft labels of other data or folds among it.
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
     schema = found.competition.schema_of_points
@@ -131,7 +132,7 @@ def take_in(
     # Last, so that nothing above depends on edits: schemes, folds and scores are those of the labels as read.
     edited = apply_edits(recipe.data.edits, dataset, known)
     mix, unknown = _test_mix(found, data, schemes, uses_boxes(dataset, recipe.crop))
-    told = [*notes, *edited.notes, *unknown]
+    told = [*notes, *edited.notes, *_check_soft(recipe, dataset, schemes, folds), *unknown]
     intake = Intake(dataset, scheme, schemes, folds, mix, told, edited.points if recipe.data.edits else None)
     _refuse_unlabelled(intake, recipe.model.per_scheme)
     return intake
@@ -249,6 +250,15 @@ def _refuse_unlabelled(intake: Intake, per_scheme: bool) -> None:
                     f"data.edits leave fold {fold} no label of {point}{where} to train on",
                     "keep some, or leave the point out",
                 )
+
+
+def _check_soft(recipe: Recipe, dataset: Dataset, schemes: Schemes, folds: Folds) -> list[str]:
+    """Notes on the recipe's soft labels; raises KptoolError where they are not of these data and folds."""
+    if not recipe.data.soft:
+        return []
+    file = Path(recipe.data.soft)
+    about = refuse_other_soft(file, dataset, schemes, folds.fold)
+    return notes_on_soft(file, about, recipe.data.soft_radius, dataset, folds.count)
 
 
 def _choose_rows(dataset: Dataset, recipe: Recipe) -> tuple[Ints, list[str]]:

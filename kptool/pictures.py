@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from kptool.dataset import Ints
-from kptool.errors import DataError
+from kptool.errors import DataError, KptoolError
 from kptool.files import cache_folder
 from kptool.geometry import Affine, Bytes, Floats
-from kptool.intake import read_rows
 from kptool.pixels import Arrays, Tick, open_arrays, prepare, refuse_faults
 from kptool.predictions import read_points
 from kptool.runs import Run, open_members
@@ -30,14 +29,18 @@ def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
     own = open_members(run)[0]
     schema = own.found.competition.schema_of_points
     ids, _ = read_points(run.path / "truth.parquet", schema)
-    key = own.env.get("frames")
-    folder = cache_folder() / "frames" / str(key)
-    if key is None or not (folder / "done.json").is_file():
-        folder = _again(own, tick)
-    arrays = open_arrays(folder, schema)
+    arrays = open_arrays(_kept(own) or _again(own, tick), schema)
     if not np.array_equal(arrays.ids, ids):
         raise DataError(f"{run.path}: its pictures are not those of its truth.parquet", "train again")
     return arrays
+
+
+def cached_frames(run: Run) -> Arrays | None:
+    """`open_frames` where the frames still stand in the cache, in no time; None where that would read the data."""
+    try:
+        return open_frames(run) if _kept(open_members(run)[0]) else None
+    except KptoolError:  # a run of the ensemble has moved: pictures are an extra, and the report needs none of it
+        return None
 
 
 def model_images(arrays: Arrays, rows: Ints) -> Bytes:
@@ -62,7 +65,16 @@ def contrasts(arrays: Arrays, batch: int = 512) -> Floats:
     return out
 
 
+def _kept(run: Run) -> Path | None:
+    """The folder of a run's frames in the cache; None where it is gone, or the run is of an older version."""
+    key = run.env.get("frames")
+    folder = cache_folder() / "frames" / str(key)
+    return folder if key is not None and (folder / "done.json").is_file() else None
+
+
 def _again(run: Run, tick: Tick | None) -> Path:
+    from kptool.intake import read_rows  # loads the splitters and more, which frames in the cache do not need
+
     data = run.env["data"]
     dataset = read_rows(run.found, run.recipe, Path(data) if data else None, tick).dataset
     if dataset.digest != run.env["data_digest"]:

@@ -13,6 +13,11 @@
                             learned.json, schemes.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions
         timing.json         seconds spent, over all sittings but killed ones
+        track.json          under which ids trackers know the run; only after --track mlflow or wandb
+        tensorboard/        event files; only after --track tensorboard
+        wandb/              files of Weights & Biases; only after --track wandb
+        audit/              suggestions.csv, edits.toml, recipe.toml, sheet.png; only after kptool audit
+        soft-labels.parquet labels of points that nobody marked; only after kptool relabel
 
 An ensemble's folder is one too; it has no checkpoints but the list of its runs, see `kptool.members`.
 """

@@ -27,7 +27,7 @@ from kptool.competitions import find, read_recipe
 from kptool.intake import take_in
 
 HEAVY = ["torch", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml"]
-COMMANDS = ["cv", "report", "ensemble", "compare", "submit", "predict", "list", "show", "data"]
+COMMANDS = ["cv", "report", "ensemble", "compare", "audit", "relabel", "submit", "predict", "list", "show", "data"]
 BELOW = {"data": ["check", "convert"]}
 LEAVES = [f"{command} {below}".strip() for command in COMMANDS for below in BELOW.get(command, [""])]
 

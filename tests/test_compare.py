@@ -17,19 +17,21 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from kptool import metrics
-from kptool.compare import Comparison, bootstrap, compare, read
-from kptool.compare.bootstrap import interval, resample, word
+from kptool.compare import Comparison, compare, read
 from kptool.compare.markdown import to_markdown
 from kptool.compare.names import short_names
 from kptool.compare.plain import records, to_csv, to_json
 from kptool.compare.recipes import in_words
 from kptool.compare.settings import differing, loss_name, short, texts
 from kptool.compare.terminal import render
+from kptool.compare.verdict import word
 from kptool.config import Recipe, apply_set, flat, parse
 from kptool.duplicates import unite
 from kptool.errors import DataError, UsageError
 from kptool.geometry import Floats
 from kptool.models.heads.choice import LOSSES
+from kptool.report import bootstrap
+from kptool.report.bootstrap import interval, resample
 from kptool.report.sums import Sums
 
 NO = "no difference that these images can show"

@@ -28,6 +28,7 @@ ROOMS = [
     "photos",
     "predictions",
     "schemes",
+    "soft_labels",
     "metrics",
     "config",
     "edits",
@@ -73,7 +74,7 @@ ROOMS = [
 ]
 HEAVY = [
     "torch", "torchvision", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml",
-    "matplotlib", "jinja2",
+    "matplotlib", "jinja2", "tensorboard", "mlflow", "wandb",
 ]  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from kptool.config import TrainOptions
 from kptool.engine import checkpoint
-from kptool.engine.optim import Muon, make_optimizers, orthogonalise, schedule, set_rates, update_average
+from kptool.engine.optim import Muon, make_optimizers, orthogonalise, set_rates, update_average
+from kptool.engine.schedule import schedule
 from kptool.models.kptiny import Kptiny
 
 

@@ -157,8 +157,10 @@ def test_order_of_rows_and_points_changes_nothing() -> None:
         **changes,
     )
     one, two = to_json(build(made)), to_json(build(other))
-    one["points"].sort(key=lambda point: point["name"])
-    two["points"].sort(key=lambda point: point["name"])
+    for table in (one, two):  # the points of these stand in file order
+        table["points"].sort(key=lambda point: point["name"])
+        table["mean_face"]["points"].sort(key=lambda point: point["name"])
+        table["calibration"]["radii"].sort(key=lambda radius: radius["point"])
     assert_close(one, two)
 
 
@@ -314,13 +316,14 @@ def test_every_line_fits_and_nothing_is_cut(width: int, kind: str) -> None:
     report = build(made)
     for point in report.points:  # a point's row is one line, from its name to its last figure
         (line,) = [line for line in shown.splitlines() if line.startswith(f"{point.name} ")]
-        figures = [figure(v) for v in (point.rmse, point.mean, point.median, point.p95)]
-        assert [w for w in line.split() if w in figures][:4] == figures
+        lengths = [*([point.mean] if "mean, median" in shown else []), point.median, point.p95]
+        figures = [figure(v) for v in (point.rmse, *lengths)]
+        assert [w for w in line.split() if w in figures][: len(figures)] == figures
         assert f" {point.labelled} " in line
         assert f" {point.missing}" in line
     lines = [line.rstrip() for line in shown.splitlines()]
     for face in report.worst:
-        assert any(f"{face.id} " in line and line.endswith(figure(face.worst_distance)) for line in lines)
+        assert any(f"{face.id} " in line and figure(face.worst_distance) in line.split() for line in lines)
     if kind != "large px":
         assert f"RMSE {report.metrics.rmse:.3f} px" in shown
 

@@ -9,12 +9,14 @@ import typer
 
 from kptool import __version__
 from kptool.cli.app import make_app
+from kptool.cli.audit import audit
 from kptool.cli.catalogue import list_competitions, show
 from kptool.cli.compare import compare
 from kptool.cli.cv import cv
 from kptool.cli.data import data_app
 from kptool.cli.ensemble import ensemble
 from kptool.cli.predict import predict
+from kptool.cli.relabel import relabel
 from kptool.cli.report import report
 from kptool.cli.submit import submit
 from kptool.errors import KptoolError, UsageError
@@ -44,6 +46,8 @@ app.command("cv", short_help="Train every fold, report the out-of-fold errors.")
 app.command("report", short_help="Report a run's errors, point by point.")(report)
 app.command("ensemble", short_help="Average or weigh several runs.")(ensemble)
 app.command("compare", short_help="Hold runs against each other.")(compare)
+app.command("audit", short_help="List labels that look wrong, with edits.")(audit)
+app.command("relabel", short_help="Fill in missing labels.")(relabel)
 app.command("submit", short_help="Write a run's submission.")(submit)
 app.command("predict", short_help="Find the points in your own photos.")(predict)
 app.add_typer(data_app, name="data", short_help="Check and convert annotation files.")

@@ -46,6 +46,10 @@ def cv(
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Send the curves to tensorboard, mlflow or wandb as well; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Cross-validate a recipe: train every fold, report the out-of-fold errors.
@@ -53,21 +57,24 @@ def cv(
     Example: kptool cv facial-keypoints-detection --data ~/data/fkd --epochs 8
     """
     from kptool.competitions import find, read_recipe
+    from kptool.track import make
 
     if resume is None and competition is None:
         raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
     changes = _changes(settings, epochs, seed, pretrained, weights, on_bad)
     if competition is not None:  # before torch is loaded, so that a slip of the pen is answered at once
         read_recipe(find(competition), recipe, changes)
+    trackers = make(track or [])
 
-    from kptool.cli.sitting import Wish, begin, finish, resume_run, train
+    from kptool.cli.sitting import Wish, begin, finish, followed, resume_run, train
     from kptool.cli.terminal import make_console
 
     console = make_console(stderr=as_json)
     wish = Wish(competition, data, recipe, tuple(changes), folds, device, runs)
     run, intake = resume_run(console, wish, resume) if resume else begin(console, wish)
-    train(console, run, intake, workers)
-    finish(console, run, as_json)
+    with followed(console, run, trackers) as follower:
+        train(console, run, intake, workers, follower)
+        finish(console, run, as_json, follower)
 
 
 def _changes(

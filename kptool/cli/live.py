@@ -22,6 +22,13 @@ LINE_EVERY = 0.1  # of a fold's epochs, at most, where there is no terminal
 LINE_AFTER = 600.0  # seconds without a line of a fold, then its next evaluation is told whatever its epoch
 
 
+def say(console: Console, text: str) -> None:
+    """Print a text as it is: no markup, no control characters, nothing that the console cannot encode."""
+    clean = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    clean = clean.encode(console.encoding, "replace").decode(console.encoding)
+    console.print(Text(clean), soft_wrap=True)
+
+
 def _doing(fold: Fold, clock: float) -> str:
     """The last column, at most 13 characters: time left where the fold trains, else what it does or did."""
     if fold.now.state == "training":
@@ -85,16 +92,11 @@ class Live:
         self._folds[progress.fold] = fold  # one assignment: the drawing thread sees the old value or the new
         if self._live is None and self._worth_a_line(fold):
             self._lines[progress.fold] = progress, self._clock()
-            self._print(self._line(fold))
+            say(self._console, self._line(fold))
 
     def message(self, text: str) -> None:
         """Print a text above the table, as it is: no markup, no control characters."""
-        self._print(text)
-
-    def _print(self, text: str) -> None:
-        clean = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-        clean = clean.encode(self._console.encoding, "replace").decode(self._console.encoding)
-        self._console.print(Text(clean), soft_wrap=True)
+        say(self._console, text)
 
     def _worth_a_line(self, fold: Fold) -> bool:
         """The first and the last epoch and the end of a fold; between them, by epochs gone and by time."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,19 +16,24 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from kptool.cli.live import Live
+from kptool.cli.live import Live, say
 from kptool.cli.terminal import counting
 from kptool.competitions import Found, change_recipe, find, read_recipe
 from kptool.config import Recipe
 from kptool.device import pick_device, pick_workers
 from kptool.engine import cross_validate
 from kptool.engine.cross_validate import wanted_folds
+from kptool.engine.progress import Progress
 from kptool.errors import KptoolError, UsageError
 from kptool.intake import Intake, take_in
+from kptool.pictures import cached_frames, contrasts
 from kptool.report import build, to_json
 from kptool.report.load import load
 from kptool.report.terminal import render
 from kptool.runs import Run, lock, open_run, refuse_changes, unfinished, write_env
+from kptool.track import Tracker
+from kptool.track.facts import facts_of, scores_of
+from kptool.track.follower import Follower
 
 
 @dataclass(frozen=True)
@@ -108,22 +116,46 @@ def _refuse_device(run: Run, asked: str) -> None:
         raise UsageError(f"--device {asked}: {run.path} is trained on {own}", "resume without it, or start a new run")
 
 
-def train(console: Console, run: Run, intake: Intake, workers: int | None) -> None:
-    """Train what is left, shown live; however it stops, say how to go on."""
+@contextmanager
+def followed(console: Console, run: Run, trackers: Mapping[str, Tracker]) -> Iterator[Follower]:
+    """Let trackers follow a run until the `with` block ends, however it does.
+
+    Raises:
+        UsageError: another process trains the run, and its trackers are told by that one.
+    """
+    with Follower(trackers, facts_of(run), partial(say, console)) as follower:
+        if trackers:
+            with lock(run):
+                follower.begin()
+        yield follower
+
+
+def train(console: Console, run: Run, intake: Intake, workers: int | None, follower: Follower) -> None:
+    """Train what is left, shown live and to trackers; however it stops, say how to go on."""
     left = [k for k in run.wanted if k not in run.finished]
     side_by_side = pick_workers(str(run.env["device"]), max(1, len(left)), workers)
     console.print(f"run {escape(str(run.path))}, {side_by_side} at a time, {run.env['precision']}", soft_wrap=True)
     try:
         with Live(console, left, run.recipe.train.epochs, workers=side_by_side) as live:
-            cross_validate.train(run, intake, live.update, workers)
+
+            def watch(progress: Progress) -> None:
+                live.update(progress)
+                follower.update(progress)
+
+            cross_validate.train(run, intake, watch, workers)
     except (KptoolError, KeyboardInterrupt):
-        console.print(f"to go on: {escape(_resume_line(run))}", soft_wrap=True)
+        console.print(f"to go on: {escape(_resume_line(run, follower.names))}", soft_wrap=True)
         raise
 
 
-def finish(console: Console, run: Run, as_json: bool) -> None:
-    """Print the report and the next command."""
-    result = build(load(run))
+def finish(console: Console, run: Run, as_json: bool, follower: Follower | None = None) -> None:
+    """Print the report and the next command; trackers are told the scores first."""
+    outcome, arrays = load(run), cached_frames(run)
+    if arrays is not None:  # as kptool report does, so that both say the same
+        outcome = replace(outcome, contrast=contrasts(arrays))
+    result = build(outcome)
+    if follower is not None:
+        follower.finish(scores_of(result))
     if as_json:
         typer.echo(json.dumps(to_json(result), indent=2, allow_nan=False))
         return
@@ -136,8 +168,9 @@ def finish(console: Console, run: Run, as_json: bool) -> None:
     console.print(f"\nnext: {escape(line)}", soft_wrap=True)
 
 
-def _resume_line(run: Run) -> str:
-    return shlex.join(["kptool", "cv", "--resume", str(run.path)])
+def _resume_line(run: Run, trackers: Sequence[str] = ()) -> str:
+    wanted = [word for name in trackers for word in ("--track", name)]
+    return shlex.join(["kptool", "cv", "--resume", str(run.path), *wanted])
 
 
 def _wants_old(console: Console, old: Run) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kptool.compare.bootstrap import interval, resample, word
 from kptool.compare.overlap import Overlap, overlap, within
 from kptool.compare.read import Entry
 from kptool.compare.values import Difference
+from kptool.compare.verdict import word
+from kptool.report.bootstrap import interval, resample
 from kptool.report.scored import scored
 from kptool.report.sums import sums
 

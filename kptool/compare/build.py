@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from kptool.compare.against import differences
-from kptool.compare.bootstrap import RESAMPLES, SEED
 from kptool.compare.notes import notes
 from kptool.compare.overlap import Overlap, overlap, within
 from kptool.compare.read import Entry, data_note
@@ -18,6 +17,7 @@ from kptool.compare.values import Comparison, Line, Rows, Scores, Seeds
 from kptool.config import flat
 from kptool.errors import DataError
 from kptool.report import Outcome, Report, build
+from kptool.report.bootstrap import RESAMPLES, SEED
 
 NAN = math.nan
 
@@ -38,7 +38,9 @@ def compare(entries: Sequence[Entry], base: int = 0, rows: Rows = "common", seed
     common = overlap(entries)
     trained = [entry.run.recipe for entry in entries if entry.run.members is None]
     keys = differing(trained) if trained else ()
-    reports = [build(replace(entry.outcome, edited=None)) for entry in entries]  # scores are of labels as given
+    reports = [
+        build(replace(entry.outcome, edited=None), details=False) for entry in entries
+    ]  # scores are of labels as given
     lines = tuple(_line(entry, keys, report, common) for entry, report in zip(entries, reports, strict=True))
     lead = reports[base].lead.score
     _refuse_other_normaliser(reports[base], reports)
@@ -95,7 +97,7 @@ def _line(entry: Entry, keys: Sequence[str], report: Report, common: Overlap) ->
         heldout_mse=_mean(squares),
         half=half,
         own=own,
-        common=own if _same(alone, entry.outcome) else _scores(build(alone)),
+        common=own if _same(alone, entry.outcome) else _scores(build(alone, details=False)),
         seconds=_known(entry.outcome.seconds),
         images_per_second=_known(entry.outcome.images_per_second),
         device=entry.outcome.device,

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from kptool.compare.bootstrap import LEVEL
 from kptool.compare.values import Comparison, Line, Scores, Seeds
+from kptool.report.bootstrap import LEVEL
 
 Record = dict[str, object]
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run, were it a cell's beginning

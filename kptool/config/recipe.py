@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,14 @@ class DataOptions(Settings):
         "fail", description="pictures that are missing or cannot be decoded: fail, or skip them and list each"
     )
     edits: list[Edit] = Field([], description="corrections of training labels; a recipe may name their .toml file")
+    soft: str = Field(
+        "", description="a file that kptool relabel wrote: points found by a run, trained on where a label is missing"
+    )
+    soft_digest: str = Field("", description="of that file's content; kptool puts it in, and then refuses another file")
+    soft_weight: Positive = Field(0.5, description="weight of the soft labels' loss beside that of the labels")
+    soft_radius: NonNegative = Field(
+        0.0, description="px of the image: soft labels with a larger radius are not used; 0 = all are"
+    )
 
 
 class ImageOptions(Settings):
@@ -207,10 +215,12 @@ class Recipe(Settings):
         """12 hex digits over every setting that is not the default, but for the name and the reasons of edits.
 
         So a setting that a later version adds leaves digests alone; DEFAULTS counts the times a default has changed.
+        Of soft labels the content counts and not the place, once it is known.
         """
-        settings = self.model_dump(
-            exclude={"name": True, "data": {"edits": {"__all__": {"reason"}}}}, exclude_defaults=True
-        )
+        data: dict[str, Any] = {"edits": {"__all__": {"reason"}}}
+        if self.data.soft_digest:
+            data["soft"] = True
+        settings = self.model_dump(exclude={"name": True, "data": data}, exclude_defaults=True)
         if edits := settings.get("data", {}).get("edits"):
             edits.sort(key=lambda edit: json.dumps(edit, sort_keys=True))  # their order means nothing
         text = json.dumps([DEFAULTS, settings], sort_keys=True)

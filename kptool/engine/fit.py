@@ -42,6 +42,7 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
     oof = job.out / "oof.parquet"
     if oof.is_file():
         return True
+    task = task.of_fold(job.fold)
     state = restore(job, task) or start(job, task)
     baseline = task.baseline(job.training, job.held_out)
     epochs = job.recipe.train.epochs

@@ -1,4 +1,4 @@
-"""Optimisers, schedules and averaged weights. Learning rates are a function of the step, so nothing needs saving."""
+"""Optimisers and averaged weights. Learning rates are a function of the step (`engine.schedule`), never saved."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from kptool.config import TrainOptions
+from kptool.engine.schedule import schedule
 from kptool.errors import UsageError
 from kptool.models.kptiny import Kptiny
 
@@ -105,22 +106,6 @@ def _for_muon(model: nn.Module, options: TrainOptions) -> list[torch.Tensor]:
             "it takes those without a bias, as of kptiny and timm; set adamw or sgd",
         )
     return found
-
-
-def schedule(options: TrainOptions, progress: float) -> tuple[float, float]:
-    """Learning rate and momentum, each as a factor of its peak, at `progress` in [0, 1) of all steps.
-
-    one-cycle is Smith & Topin 2018 (arXiv 1708.07120): the momentum falls to 0.9 of itself while the rate is high.
-    """
-    rise = 0.3 if options.schedule == "one-cycle" else options.warmup
-    up = min(1.0, progress / rise) if rise > 0 else 1.0
-    down = min(1.0, max(0.0, (1 - progress) / max(1 - rise, 1e-9)))
-    if options.schedule == "constant":
-        return max(up, 1e-3), 1.0
-    if options.schedule == "linear":
-        return max(up * down, 1e-4), 1.0
-    rate = max(up if progress < rise else 0.5 - 0.5 * math.cos(math.pi * down), 1e-4)
-    return rate, (1 - 0.1 * rate if options.schedule == "one-cycle" else 1.0)
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], options: TrainOptions, progress: float) -> None:

@@ -10,17 +10,28 @@ import numpy as np
 from kptool import metrics
 from kptool.dataset import Mask
 from kptool.geometry import Floats
+from kptool.report.bootstrap import intervals
+from kptool.report.calibrated import calibration
+from kptool.report.ced import ced
+from kptool.report.curves import curves, rates
 from kptool.report.gains import gains
+from kptool.report.groups import clusters, group_scores, kinds
+from kptool.report.mean_face import mean_face
 from kptool.report.outcome import Outcome
-from kptool.report.rows import folds, points, worst
+from kptool.report.remedies import remedies
+from kptool.report.rows import best, folds, points, worst
 from kptool.report.scored import Scored, in_frame, scored
 from kptool.report.scores import in_px, lead, normalised
+from kptool.report.sums import sums
 from kptool.report.values import About, Baseline, Edited, Fold, Metrics, Part, Report
 from kptool.report.warnings import spread_ratio, warn
 
 
-def build(outcome: Outcome) -> Report:
+def build(outcome: Outcome, details: bool = True) -> Report:
     """Score the images that were predicted.
+
+    Args:
+        details: whether to look for reasons too: intervals, calibrated radii, curves, kinds of faces, remedies.
 
     Raises:
         DataError: no fold was run, nothing is labelled, a labelled point has no finite prediction, or a face whose
@@ -45,7 +56,27 @@ def build(outcome: Outcome) -> Report:
         warnings=(),
         edited=_edited(found, outcome),
     )
-    return replace(report, warnings=warn(report))
+    report = replace(report, warnings=warn(report))
+    return _detailed(report, found) if details else report
+
+
+def _detailed(report: Report, found: Scored) -> Report:
+    outcome, added = found.outcome, sums(found)
+    parts = kinds(found, added)
+    everyone: Mask = np.ones(len(outcome.ids), dtype=np.bool_)
+    (low, high), *spans = intervals(added, clusters(outcome), [everyone, *(kind.rows for kind in parts)])
+    detailed = replace(
+        report,
+        lead=replace(report.lead, low=low, high=high),
+        best=best(found),
+        calibration=calibration(found),
+        curves=curves(outcome),
+        rates=rates(outcome),
+        groups=group_scores(found, parts, spans),
+        mean_face=mean_face(found),
+        ced=ced(found),
+    )
+    return replace(detailed, remedies=remedies(detailed, found))
 
 
 def _about(outcome: Outcome) -> About:

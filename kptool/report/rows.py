@@ -1,10 +1,11 @@
-"""The rows of a report's tables: folds, points and the worst faces."""
+"""The rows of a report's tables: folds, points, the worst faces and the best."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kptool import metrics
+from kptool.dataset import Ints
 from kptool.geometry import Floats
 from kptool.report.scored import Scored, in_frame
 from kptool.report.values import Face, Fold, Point
@@ -59,38 +60,56 @@ def points(scored: Scored) -> tuple[Point, ...]:
 
 def worst(scored: Scored) -> tuple[tuple[Face, ...], float]:
     """The faces of the largest error by the leading metric, ties by id, and their share of all error."""
-    outcome, errors = scored.outcome, scored.errors
-    seen = np.isfinite(errors)
-    square, labelled = np.nansum(errors**2, axis=(1, 2)), seen.all(-1).sum(1)
-    mean_square = square / np.maximum(seen.sum((1, 2)), 1)
-    score, share = _losses(scored, square, mean_square)
-    order = np.lexsort((outcome.ids, -score))
-    order = order[(labelled[order] > 0) & ~np.isnan(score[order])][:WORST]
-    away = np.nan_to_num(metrics.lengths(errors), nan=-1)
-    faces = tuple(
+    score, share = _losses(scored)
+    order = _order(scored, -score)[:WORST]
+    total = np.nansum(share)
+    return _faces(scored, order), float(np.nansum(share[order]) / total) if total > 0 else float("nan")
+
+
+def best(scored: Scored) -> tuple[Face, ...]:
+    """The faces of the smallest error, ties by id: of those with half of all points labelled, where they suffice.
+
+    A face with a single label is easily right, and shows nothing.
+    """
+    order = _order(scored, _losses(scored)[0])
+    full = order[_labelled(scored)[order] * 2 >= len(scored.outcome.schema.points)]
+    return _faces(scored, (full if len(full) >= WORST else order)[:WORST])
+
+
+def _labelled(scored: Scored) -> Ints:
+    """(n,) points that each image has whole labels of."""
+    return np.asarray(np.isfinite(scored.errors).all(-1).sum(1))
+
+
+def _order(scored: Scored, score: Floats) -> Ints:
+    """The rows that have a label and a score, in ascending order of it."""
+    order = np.lexsort((scored.outcome.ids, score))
+    return np.asarray(order[(_labelled(scored)[order] > 0) & ~np.isnan(score[order])])
+
+
+def _faces(scored: Scored, order: Ints) -> tuple[Face, ...]:
+    outcome, labelled = scored.outcome, _labelled(scored)
+    away = np.nan_to_num(metrics.lengths(scored.errors), nan=-1)
+    return tuple(
         Face(
             id=str(outcome.ids[row]),
             fold=int(outcome.fold[row]),
             scheme=outcome.schemes.names[outcome.scheme[row]],
             labelled=int(labelled[row]),
-            rmse=float(np.sqrt(mean_square[row])),
-            lead=scored.leading(errors, row[None]),
+            rmse=metrics.rmse(scored.errors[row]),
+            lead=scored.leading(scored.errors, row[None]),
             worst_point=outcome.schema.points[away[row].argmax()],
             worst_distance=float(away[row].max()),
         )
         for row in order
     )
-    total = np.nansum(share)
-    return faces, float(np.nansum(share[order]) / total) if total > 0 else float("nan")
 
 
-def _losses(scored: Scored, square: Floats, mean_square: Floats) -> tuple[Floats, Floats]:
+def _losses(scored: Scored) -> tuple[Floats, Floats]:
     """(n,) what the images are ordered by, and what each adds to the whole."""
     errors, outcome = scored.errors, scored.outcome
     if outcome.metric == "nme":
         each = metrics.image_errors(metrics.lengths(errors), scored.lengths[outcome.normaliser])
         return each, each
-    if outcome.metric == "mae":
-        total = np.nansum(np.abs(errors), axis=(1, 2))
-        return total / np.maximum(np.isfinite(errors).sum((1, 2)), 1), total
-    return mean_square, square
+    total = np.nansum(errors**2 if outcome.metric == "rmse" else np.abs(errors), axis=(1, 2))
+    return total / np.maximum(np.isfinite(errors).sum((1, 2)), 1), total

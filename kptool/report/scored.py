@@ -73,6 +73,12 @@ def in_frame(to_frame: Affine, points: Floats) -> Floats:
     return np.stack(rows, axis=-1)
 
 
+def frame_errors(found: Scored) -> Floats:
+    """(n, K, 2) predicted minus labelled in px of the frame that the model is shown; NaN where not labelled."""
+    predicted, truth = (in_frame(found.outcome.to_frame, at) for at in (found.outcome.predicted, found.outcome.truth))
+    return np.where(np.isfinite(truth), predicted, np.nan) - truth
+
+
 def _mean_shape(outcome: Outcome) -> Floats:
     # Where a face stands in its photo is not what a model finds: the box tells it. So the mean is taken in the frame.
     answers = metrics.mean_shape_baseline(in_frame(outcome.to_frame, outcome.truth), outcome.fold)

@@ -1,95 +1,73 @@
 """The error report in a terminal of 80 columns or more: plain, dense, and the same words when piped.
 
-Every length is in px. Colour repeats what words and lengths already say. All text goes through `Pen.text`, because ids
-and names come from files and must neither be markup nor steer the terminal.
+Every length is in px. Colour repeats what words, lengths and shapes already say. All text goes through `Pen.text`,
+because ids and names come from files and must neither be markup nor steer the terminal.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Iterator
+from typing import Final, Literal, get_args
 
 from rich.console import Console, Group, RenderableType
 
 from kptool.report import tables
-from kptool.report.pen import ORANGE, Pen
-from kptool.report.scores import Score
-from kptool.report.values import About, Report
-from kptool.report.words import amount, count, duration, figure, ratio
+from kptool.report.faces_table import faces
+from kptool.report.half_blocks import NONE, Gallery
+from kptool.report.heading import heading, headline
+from kptool.report.parts_table import parts
+from kptool.report.pen import Pen
+from kptool.report.plots import cumulative, heldout
+from kptool.report.points_table import points
+from kptool.report.training_table import training
+from kptool.report.values import Report
+from kptool.report.words import amount, count
 
-WORTH_SAYING = 0.2  # px
+__all__ = ["SECTIONS", "Section", "headline", "render"]
+
+Section = Literal["schemes", "folds", "points", "faces", "curves"]
+SECTIONS: Final[tuple[Section, ...]] = get_args(Section)
+BESIDE = 100  # cells from which two plots stand beside each other
 
 
-def headline(report: Report) -> str:
-    """The score in one line of plain text, as a log may hold it."""
-    score = report.lead.score
-    parts = [f"mean shape {amount(score.mean_shape, score.unit)}", *_beside(report)]
-    if score.name == "NME":
-        return f"{_words(score)}, out of fold ({', '.join([*parts, *_left_out(score)])})"
-    return f"{score.name} {amount(score.value, score.unit)}, {score.pooling} ({', '.join(parts)})"
+def render(report: Report, console: Console, sections: Collection[Section] = (), gallery: Gallery = NONE) -> None:
+    """Print the report: the score and what to know before believing it, then the sections.
 
-
-def render(report: Report, console: Console) -> None:
-    """Print the report: the score, what to know before believing it, then schemes, folds, points and worst faces."""
+    Args:
+        sections: those to print, in the order of SECTIONS; with none, all of them at their shortest.
+        gallery: pictures for the section of faces.
+    """
     pen = Pen(console)
-    warnings = [pen.hang("WARNING", words, ORANGE) for words in report.warnings]
-    first = (_about(pen, report.about), _score(pen, report), *_edited(pen, report), *warnings, *_habits(pen, report))
-    for block in (*first, tables.parts(pen, report), *_schemes(pen, report), *tables.errors(pen, report)):
-        console.print(block, "", sep="\n")
-    console.print(tables.points_and_faces(pen, report))
+    for place, block in enumerate([*heading(pen, report), *_sections(pen, report, sections, gallery)]):
+        console.print(*([""] if place else []), block, sep="\n")
 
 
-def _about(pen: Pen, about: About) -> RenderableType:
-    speed = "" if about.images_per_second is None else f" at {about.images_per_second:,.0f} images/s"
-    facts = [
-        f"recipe {about.recipe} {about.recipe_digest[:12]}",
-        f"data {about.data_digest[:12]}",
-        _images(about),
-        f"views {about.views}",
-        f"weights of the {about.keep} epoch",
-        f"{about.precision} on {about.device}",
-        *([] if about.seconds is None else [f"trained in {duration(about.seconds)}{speed}"]),
+def _sections(pen: Pen, report: Report, wanted: Collection[Section], gallery: Gallery) -> Iterator[RenderableType]:
+    shown = [section for section in SECTIONS if section in (wanted or SECTIONS)]
+    if "schemes" in shown or "folds" in shown:
+        yield parts(pen, report, "schemes" in shown, "folds" in shown)
+    if "schemes" in shown:
+        yield from _schemes(pen, report)
+    if "points" in shown:
+        yield points(pen, report)
+    if "faces" in shown:
+        yield from faces(pen, report, gallery, whole=bool(wanted))
+    if "curves" in shown:
+        yield from tables.errors(pen, report)
+        yield from _curves(pen, report)
+
+
+def _curves(pen: Pen, report: Report) -> Iterator[RenderableType]:
+    """The plots, side by side where they fit, and the training below."""
+    half = Pen(pen.console, (pen.room - 4) // 2 if pen.room >= BESIDE else pen.room)
+    drawn = [
+        None if report.ced is None else cumulative(half, report.ced),
+        heldout(half, report.curves),
     ]
-    return Group(pen.flow([about.title, f"run {about.run}"], "bold"), pen.flow(facts, "dim"))
-
-
-def _images(about: About) -> str:
-    """How many there are, of which sizes, and what of them the model is shown."""
-    groups = f" in {count(about.groups)} groups" if about.groups and about.groups != about.images else ""
-    frame, small, large = (f"{width} × {height}" for width, height in (about.size, *about.sizes))
-    if small == large == frame:
-        return f"{count(about.images)} images of {frame} px{groups}"
-    sizes = small if small == large else f"{small} to {large}"
-    return f"{count(about.images)} photos of {sizes} px{groups}, frames of {frame} px"
-
-
-def _habits(pen: Pen, report: Report) -> list[RenderableType]:
-    """What was learned of how the labels were placed, where it is worth a word."""
-    if all(abs(v) < WORTH_SAYING for v in report.label_shift.values()):
-        return []
-    places = ", ".join(f"{v:+.2f} px ({name})" for name, v in report.label_shift.items())
-    words = (
-        f"Labels sit to the right of the pixels they mean by {places} of the model's frame: mirrored copies showed it. "
-        "It is taken off in training and put back into predictions, so it costs no score; half a pixel means counting "
-        "from pixel corners."
-    )
-    return [pen.hang("NOTE", words, "bold")]
-
-
-def _edited(pen: Pen, report: Report) -> list[RenderableType]:
-    """Both figures in words, where edits make two of one."""
-    edited, score = report.edited, report.lead.score
-    if edited is None:
-        return []
-    total = sum(edited.edits.values())
-    done = ((edited.left_out, "left out"), (edited.moved, "moved"), (edited.added, "added"))
-    values = ", ".join(f"{count(number)} {what}" for number, what in done if number) or "none changed"
-    actions = ", ".join(f"{count(number)} {action}" for action, number in edited.edits.items())
-    words = (
-        f"The score above is on the labels as given; on the edited labels it is {amount(edited.value, score.unit)} "
-        f"(coordinates of these images: {values}). The recipe edits labels to train on by "
-        f"{count(total)} edit{'s' * (total != 1)}: {actions}."
-    )
-    return [pen.hang("NOTE", words, "bold")]
+    if blocks := [block for block in drawn if block is not None]:
+        yield pen.beside(*blocks)
+    if (block := training(pen, report)) is not None:
+        yield block
 
 
 def _schemes(pen: Pen, report: Report) -> list[RenderableType]:
@@ -111,55 +89,3 @@ def _schemes(pen: Pen, report: Report) -> list[RenderableType]:
     title = pen.section("Images answered in another marking scheme", "one model", "plain view", "out of fold")
     more = "A model without schemes: the same recipe with --set model.per_scheme=false, and kptool compare of both runs"
     return [Group(title, *lines, pen.text(more, "dim"))]
-
-
-def _score(pen: Pen, report: Report) -> RenderableType:
-    score = report.lead.score
-    times = (
-        f"{figure(ratio(score.value, score.mean_shape))} times the mean shape's {amount(score.mean_shape, score.unit)}"
-    )
-    if score.name == "RMSE":
-        lead = pen.text(f"{score.name} {amount(score.value, score.unit)}", "bold").append(pen.text(f"   {times}"))
-        beside = [pen.text(f"pooled over {_labels(report)}, out of fold"), *_lines(pen, _beside(report))]
-        return Group(lead, *beside)
-    lead = pen.text(_words(score), "bold")
-    if score.name == "MAE":
-        lead.append(pen.text(f"   mean over {_labels(report)}"))
-    facts = [times, "out of fold", *_beside(report), *_left_out(score)] if score.images else []
-    return Group(lead, *_lines(pen, facts), "", tables.beside(pen, report))
-
-
-def _lines(pen: Pen, facts: list[str]) -> list[RenderableType]:
-    return [pen.flow(facts)] if facts else []
-
-
-def _labels(report: Report) -> str:
-    return f"all {count(report.metrics.values)} labelled coordinates of {count(report.metrics.images)} images"
-
-
-def _words(score: Score) -> str:
-    """A score with what it was divided by and taken over, as far as its name does not say it."""
-    words = f"{score.name} {amount(score.value, score.unit)}"
-    if score.normaliser is None:
-        return words
-    if not score.images:
-        return f"{score.name} not known: no image has the {score.normaliser}"
-    return f"{words} of the {score.normaliser}, mean over {count(score.images)} images"
-
-
-def _left_out(score: Score) -> list[str]:
-    if not (score.left_out and score.images and score.normaliser):
-        return []
-    return [f"{count(score.left_out)} image{'s' if score.left_out > 1 else ''} left out for want of it"]
-
-
-def _beside(report: Report) -> list[str]:
-    """The figures that belong beside the score."""
-    score, lead, figures = report.metrics, report.lead, []
-    if not math.isnan(lead.fold_std):
-        spread = amount(lead.fold_std, lead.score.unit)
-        mean = amount(lead.fold_mean, lead.score.unit).removesuffix(f" {lead.score.unit}")
-        figures.append(f"mean of {len(report.folds)} folds {mean} ± {spread}")
-    if len(score.by_scheme) > 1 and score.rmse_test_mix_reason is None and lead.score.name == "RMSE":
-        figures.append(f"at the test set's mix of schemes {score.rmse_test_mix:.3f} px")
-    return figures

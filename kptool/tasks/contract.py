@@ -22,6 +22,13 @@ class Task(Protocol):
     def rows(self) -> int:
         """How many there are."""
 
+    def of_fold(self, fold: int) -> Task:
+        """The task as that fold may see it, before it is trained; itself where all folds see the same.
+
+        One task serves all folds of a process. What was made for one of them, without a look at the rows that it holds
+        out, comes in here and nowhere else: so no fold can come by what was made for another.
+        """
+
     def model(self, fresh: bool = True) -> nn.Module:
         """A model, initialised from torch's global generator; not `fresh` = about to be filled from a checkpoint."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from kptool.augment import apply_images, apply_points, apply_tensor, sample
+from kptool.augment import Numbers, apply_images, apply_points, apply_tensor, sample
 from kptool.config import Recipe
 from kptool.dataset import Ints, Predictions
 from kptool.device import autocast
@@ -22,6 +22,7 @@ from kptool.models.net import Net, build
 from kptool.pixels import Arrays
 from kptool.predictions import write_predictions
 from kptool.tasks.across import FILE, sum_across, write_across
+from kptool.tasks.soft import Soft, open_soft, repeated
 from kptool.views import Forward, make_views, network, predict_frame
 
 
@@ -38,6 +39,7 @@ class Keypoints:
         device: a torch device; on a GPU all images are put there at once.
         precision: "fp32" or "bf16", of predictions.
         labels: (N, K, 2) in the frame, what is trained on; None = the labels that scores are taken over.
+        soft: what a fold may learn where labels are missing, see `of_fold`; None = nothing.
     """
 
     arrays: Arrays
@@ -48,6 +50,7 @@ class Keypoints:
     precision: str
     resident: torch.Tensor | None = None
     labels: Floats | None = None
+    soft: Soft | None = None
 
     @property
     def rows(self) -> int:
@@ -58,6 +61,13 @@ class Keypoints:
     def sets(self) -> int:
         """S sets of outputs: one per marking scheme, or one for all."""
         return self.schemes if self.recipe.model.per_scheme else 1
+
+    def of_fold(self, fold: int) -> Keypoints:
+        """With the recipe's soft labels for that fold, read from their file, which all processes share."""
+        if not self.recipe.data.soft:
+            return self
+        soft = open_soft(self.recipe.data, fold, self.arrays, self.taught)
+        return replace(self, soft=replace(soft, points=self._within(soft.points)))
 
     def model(self, fresh: bool = True) -> Net:
         """A network on the device; dense convolutions are fastest in channels_last."""
@@ -79,25 +89,44 @@ class Keypoints:
 
     def loss(self, model: nn.Module, rows: Ints, generator: np.random.Generator) -> torch.Tensor:
         """The masked loss of a batch under fresh augmentation, in px of the model's frame."""
-        net, train = cast(Net, model), self.recipe.train
-        size, schema = self.arrays.size, self.arrays.schema
+        net, train, size = cast(Net, model), self.recipe.train, self.arrays.size
         numbers = sample(generator, len(rows), size, self.recipe.augment).after(self.arrays.to_model)
         if self.resident is None:
             images = apply_images(self.arrays.images[rows], numbers, size)
         else:
             images = apply_tensor(self.resident[torch.from_numpy(rows).to(self.device)], numbers, size)
         scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
-        points = apply_points(self.trainable(rows), numbers, schema)
-        wanted = torch.from_numpy(points).float().to(self.device)
+        wanted = self._wanted(net, self.trainable(rows), scheme, numbers)
+        raw = net(images)
+        loss = net.head.loss(raw, wanted, scheme, train.loss, train.loss_scale)
+        if self.soft is None:
+            return loss
+        at, points, answered = self.soft.of(rows)
+        if not len(at):  # no 0 is added either: it would turn the sign of gradients that are -0
+            return loss
+        scheme = torch.from_numpy(answered).to(self.device)
+        own = Numbers(numbers.to_model[at], numbers.gain[at], numbers.lift[at])
+        wanted = self._wanted(net, points, scheme, own)
+        found = raw[torch.from_numpy(at).to(self.device)]
+        soft = net.head.loss(found, wanted, scheme, train.loss, train.loss_scale)
+        return loss + self.recipe.data.soft_weight * soft
+
+    def _wanted(self, net: Net, points: Floats, scheme: torch.Tensor, numbers: Numbers) -> torch.Tensor:
+        """(B, K, 2) px of the model's frame: what the head is to find, of points (B, K, 2) in the frame."""
+        moved = apply_points(points, numbers, self.arrays.schema)
+        wanted = torch.from_numpy(moved).float().to(self.device)
         if self.recipe.augment.mirror > 0:
             turn = torch.from_numpy(numbers.to_model.matrix[:, :2, :2]).float().to(self.device)
             # A product and a sum, not a matrix product, which autocast would round to bf16.
             wanted = wanted - (net.label_shift(scheme)[:, None] * turn).sum(-1)[:, None]
-        return net.head.loss(net(images), wanted, scheme, train.loss, train.loss_scale)
+        return wanted
 
     def trainable(self, rows: Ints) -> Floats:
         """Labels (n, K, 2) in the frame, without those outside it where the recipe masks them."""
-        points = self.taught[rows]
+        return self._within(self.taught[rows])
+
+    def _within(self, points: Floats) -> Floats:
+        """Points (n, K, 2) in the frame; NaN outside it where the recipe masks labels there."""
         if self.recipe.crop.outside == "keep":
             return points
         frame = np.array(self.arrays.images.shape[:1:-1])
@@ -157,12 +186,18 @@ class Keypoints:
 
     def answer_in_all(self, net: Net, rows: Ints) -> Floats:
         """(S, n, K, 2) `rows` answered in each of the S schemes, plain view, in original px, at one pass each."""
+        return self.answers(net, rows, [identity()])[0]
+
+    def answers(self, net: Net, rows: Ints, views: Sequence[Affine]) -> tuple[Floats, Floats]:
+        """`answer` in each of the S sets of outputs at once: points (S, n, K, 2) and spread (S, n, K)."""
         arrays, scheme = self.arrays, self.scheme[rows]
-        forward = _in_all(net, self.sets, self.device, self.precision)
-        found, _ = predict_frame(forward, arrays.images[rows], scheme, [identity()], arrays.schema, arrays.size)
+        forward, schema = _in_all(net, self.sets, self.device, self.precision), repeated(arrays.schema, self.sets)
+        found, sure = predict_frame(forward, arrays.images[rows], scheme, views, schema, arrays.size)
         each = found.reshape(len(rows), self.sets, -1, 2).swapaxes(0, 1)
         to_original = self._to_original(rows)
-        return np.stack([to_original(at + self._habit(net, np.full_like(scheme, s))) for s, at in enumerate(each)])
+        scale = np.sqrt(np.abs(np.linalg.det(to_original.matrix[:, :2, :2])))
+        points = [to_original(at + self._habit(net, np.full_like(scheme, s))) for s, at in enumerate(each)]
+        return np.stack(points), sure.reshape(len(rows), self.sets, -1).swapaxes(0, 1) * scale[:, None]
 
     def _to_original(self, rows: Ints) -> Affine:
         return self.arrays.to_frame[rows].then(self.arrays.to_model).inverse()

@@ -1,0 +1,101 @@
+"""The steps of an audit at the terminal."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+
+from kptool.audit.build import Audit, audit
+from kptool.audit.gain import Gain, gains
+from kptool.audit.recipe import audited
+from kptool.audit.terminal import render, render_gains
+from kptool.audit.write import Files, write
+from kptool.cli.sitting import followed, train
+from kptool.cli.terminal import counting
+from kptool.competitions import shipped
+from kptool.device import pick_device
+from kptool.engine import cross_validate
+from kptool.errors import UsageError
+from kptool.intake import take_in
+from kptool.report.load import load
+from kptool.runs import Run, open_run, unfinished, write_env
+
+
+class Applied(NamedTuple):
+    """A run of the same recipe with the audit's edits, and what that gained."""
+
+    run: Run
+    gains: list[Gain]
+
+
+def look(console: Console, run: Run, top: int, out: Path | None, quiet: bool) -> tuple[Audit, Files]:
+    """Audit a run, write its files, and print it unless `quiet`."""
+    with counting(console, "letting every fold's model answer every image") as tick:
+        found = audit(run, top, tick)
+    files = write(out or run.path / "audit", run, found)
+    if not quiet:
+        # A file or a pipe has no width, unless someone says one.
+        render(found.audit, console, fit=sys.stdout.isatty() or "COLUMNS" in os.environ)
+    return found.audit, files
+
+
+def again(console: Console, run: Run, made: Audit, root: Path, workers: int | None) -> Applied:
+    """Train a run's recipe with the edits of an audit added, on the same folds, and hold the two against each other.
+
+    A run of this very recipe that was cut off is gone on with.
+
+    Raises:
+        UsageError: the audit has no edits, or its run is not finished.
+        DataError: the data or the weights have changed since.
+    """
+    if not made.edits:
+        raise UsageError(f"{run.path}: no suggestion is strong enough to be applied", "look at suggestions.csv")
+    if left := sorted(set(run.wanted) - set(run.finished)):
+        raise UsageError(f"{run.path}: fold {left[0]} is not finished", f"kptool cv --resume {run.path}")
+    cross_validate.refuse_other_weights(run)
+    recipe, env = audited(run, made), run.env
+    data = Path(env["data"]) if env["data"] else None
+    with counting(console, "reading and checking the data") as tick:
+        intake = take_in(run.found, recipe, data, run.path / "folds.parquet", tick)
+    cross_validate.refuse_other_schemes(run, intake)
+    new = unfinished(root, run.found, recipe)
+    if new is None or new.wanted != run.wanted:
+        told = {"data": env["data"], "device": pick_device(str(env["device"])), "folds": run.wanted}
+        with counting(console, "preparing pixels, timing this machine") as tick:
+            new = cross_validate.begin(root, run.found, recipe, intake, told, tick)
+        if told["device"] == env["device"]:  # "auto" is timed, and must not part the two runs
+            write_env(new.path, new.env | {"precision": env["precision"]})
+    with followed(console, new, {}) as follower:
+        train(console, new, intake, workers, follower)
+    new = open_run(new.path)
+    return Applied(new, gains(load(run), load(new), {edit.image for edit in made.edits}))
+
+
+def say_next(console: Console, run: Run, made: Audit, files: Files, applied: Applied | None) -> None:
+    """Say where the files are, what the edits gained, and what to type next."""
+    for name, path in (("list", files.suggestions), ("edits", files.edits), *(("sheet", s) for s in files.sheets)):
+        console.print(f"{name}: {escape(str(path))}", soft_wrap=True)
+    if applied is not None:
+        console.print()
+        render_gains(applied.gains, console)
+        console.print(f"\nnext: {_typed('kptool', 'compare', run.path, applied.run.path)}", soft_wrap=True)
+    elif made.strong and files.recipe:
+        words = f"look at the sheet, take out of {files.edits.name} what is no mistake, then type"
+        console.print(f"\n{escape(words)}: {_typed(*_train_words(run, files.recipe))}", soft_wrap=True)
+        console.print(f"or, with all of them: {_typed('kptool', 'audit', run.path, '--apply')}", soft_wrap=True)
+
+
+def _train_words(run: Run, recipe: Path) -> list[object]:
+    data, folder = run.env["data"], run.found.folder
+    competition = run.found.competition.slug if folder.parent == shipped() else folder
+    return ["kptool", "cv", competition, *(["--data", data] if data else []), "--recipe", recipe]
+
+
+def _typed(*words: object) -> str:
+    return escape(shlex.join(str(word) for word in words))
