@@ -16,6 +16,10 @@ from kptool.geometry import Bytes, Floats
 FOUND: Final = (0, 158, 115)  # bluish green, readable with any colour vision (Okabe and Ito, 2008)
 JOINED: Final = (86, 180, 233)  # sky blue
 BOX: Final = (230, 159, 0)  # orange
+LABEL: Final = JOINED
+"""Where both are drawn, a label is a ring of this colour and an answer a cross of the other: in terminals, on pages and
+on contact sheets alike."""
+ANSWER: Final = BOX
 SHIFT: Final = 4
 """OpenCV draws at sixteenths of a pixel when given this many fractional bits."""
 MOST_SIDE: Final = 65_500  # JPEG_MAX_DIMENSION of libjpeg's jmorecfg.h

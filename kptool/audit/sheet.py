@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kptool.dataset import Mask
+from kptool.drawing import ANSWER, LABEL
 from kptool.files import write_atomic
 from kptool.geometry import Bytes, Floats, resize
 
-LABEL: Final = (230, 159, 0)  # orange and sky blue: told apart with any colour vision (Okabe and Ito, 2008)
-ANSWER: Final = (86, 180, 233)
 LINE: Final = (255, 255, 255)
 PAPER: Final = (24, 24, 24)
 INK: Final = (235, 235, 235)
@@ -31,7 +30,7 @@ LINES: Final = 8  # of a caption
 FINE: Final = 2  # drawn so many times larger, then made smaller: smooth edges
 FEW: Final = 20  # points up to which marks are drawn in full size
 FACES: Final = 100  # on one sheet
-LEGEND: Final = "× label as given     ○ out-of-fold answer     thin marks: points that no one doubts"
+LEGEND: Final = "○ label as given     × out-of-fold answer     thin marks: points that no one doubts"
 
 
 class Tile(NamedTuple):
@@ -110,21 +109,21 @@ def _face(tile: Tile) -> Image.Image:
     for k in sorted(np.flatnonzero(known), key=lambda k: bool(tile.doubted[k])):  # the doubted ones on top
         strong = bool(tile.doubted[k])
         pen.line([*label[k], *answer[k]], fill=LINE, width=FINE)
-        _ring(pen, answer[k], strong, small)
-        _cross(pen, label[k], strong, small)
+        _cross(pen, answer[k], strong, small)
+        _ring(pen, label[k], strong, small)
     return face.resize(size, Image.Resampling.LANCZOS)
 
 
 def _cross(pen: ImageDraw.ImageDraw, at: Floats, strong: bool, small: float) -> None:
     reach = (4.5 if strong else 2.5) * FINE * small
-    for colour, width in (((0, 0, 0), FINE * (4 if strong else 2)), (LABEL, FINE * (2 if strong else 1))):
+    for colour, width in (((0, 0, 0), FINE * (4 if strong else 2)), (ANSWER, FINE * (2 if strong else 1))):
         for dx, dy in ((reach, reach), (reach, -reach)):
             pen.line([at[0] - dx, at[1] - dy, at[0] + dx, at[1] + dy], fill=colour, width=width)
 
 
 def _ring(pen: ImageDraw.ImageDraw, at: Floats, strong: bool, small: float) -> None:
     reach = (5.0 if strong else 3.0) * FINE * small
-    for colour, width in (((0, 0, 0), FINE * (4 if strong else 2)), (ANSWER, FINE * (2 if strong else 1))):
+    for colour, width in (((0, 0, 0), FINE * (4 if strong else 2)), (LABEL, FINE * (2 if strong else 1))):
         edge = reach + (FINE if colour == (0, 0, 0) else 0)
         pen.ellipse([at[0] - edge, at[1] - edge, at[0] + edge, at[1] + edge], outline=colour, width=width)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kptool.dataset import Ints
+from kptool.drawing import ANSWER, LABEL
 from kptool.geometry import Bytes, Floats, resize
 from kptool.report.pen import Pen
 from kptool.report.values import Face, Report
@@ -26,7 +27,6 @@ WIDTH = 23  # cells of a picture at least
 MOST = 20  # points that are all marked; of more only the FURTHEST are, or nothing is seen of the face
 FURTHEST = 8
 GAP = 2
-LABEL, ANSWER = (86, 180, 233), (230, 159, 0)  # sky blue and orange, of Okabe and Ito
 TALLEST = 2.0  # times as high as wide; what is higher is made narrower
 
 
