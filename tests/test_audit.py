@@ -20,16 +20,17 @@ from kptool.audit import sheet as sheets
 from kptool.audit.build import LEAST, Found, ranked, suggest
 from kptool.audit.decide import decide
 from kptool.audit.evidence import Evidence, gather
-from kptool.audit.gain import gains
+from kptool.audit.gain import parts
 from kptool.audit.recipe import audited, recipe_text
 from kptool.audit.score import STRONG, of_labels, together
 from kptool.audit.sheet import SIDE, Tile, write_sheets
 from kptool.audit.tails import fit_tails
 from kptool.audit.voices import Voices
 from kptool.audit.write import to_csv, to_toml, write
+from kptool.compare.gain import gains
+from kptool.compare.read import Entry
 from kptool.dataset import Dataset, Ints
 from kptool.edits import apply_edits, check_edits, read_edits
-from kptool.errors import DataError
 from kptool.geometry import Floats, identity, scale, shift
 from kptool.pixels import Arrays
 from kptool.report.load import load
@@ -304,17 +305,16 @@ def test_points_that_err_together_count_as_one_witness() -> None:
 
 
 def test_gains_are_over_labels_as_given_and_a_dropped_row_still_counts(planted: Case) -> None:
-    old = load(planted.run)
+    old, questioned = load(planted.run), {f"face-{FOREIGN}"}
     labels = old.truth.copy()
     labels[FOREIGN] = np.nan
     better = old.truth + 0.5 * (old.predicted - old.truth)
     new = replace(old, predicted=better, edited=Edited(labels, {"drop": 1}))
-    whole, calm, flat = gains(old, new, {f"face-{FOREIGN}"})
+    pair = [Entry(name, planted.run, one, ()) for name, one in (("old", old), ("new", new))]
+    found = gains(pair[0], pair[1], parts(old, new, questioned))
+    whole, calm, flat = (gain.found for gain in found)
     assert (whole.images, calm.images, flat.images) == (N, N - 1, N - 1)
-    assert whole.after == pytest.approx(whole.before / 2)
+    assert whole.value == pytest.approx(whole.base / 2)
     assert whole.low < whole.difference < whole.high < 0
-    assert (whole.word, whole.flattering, flat.flattering) == ("better", False, True)
-    same = gains(old, old, {f"face-{FOREIGN}"})
-    assert [(g.difference, g.low, g.high) for g in same] == [(0, 0, 0)] * 2
-    with pytest.raises(DataError, match="is not of the images"):
-        gains(old, replace(new, truth=old.truth + 1), set())
+    assert (whole.word, [gain.flattering for gain in found]) == ("better", [False, False, True])
+    assert [gain.over for gain in gains(pair[0], pair[1], parts(old, old, set()))] == ["all images, labels as given"]

@@ -14,6 +14,7 @@ import pytest
 import tomli_w
 from compared_runs import own as own_folder
 from compared_runs import photos, write_run
+from in_process import RUN_FOLDS, here
 from own_competition import Own, write_own
 from test_cli import refused, run_kptool
 
@@ -52,7 +53,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
 @pytest.fixture(scope="module")
 def trained(own: Own, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
-    said = run_kptool("cv", own.competition, "--data", own.data, "--runs", root, "--epochs", 12, "--workers", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RUN_FOLDS, here)
+        said = run_kptool("cv", own.competition, "--data", own.data, "--runs", root, "--epochs", 12)
     assert said.code == 0, said
     (path,) = (root / "own-faces").iterdir()
     return path
@@ -115,7 +118,10 @@ def test_images_that_are_edited_already_are_left_out(made_up: Path, tmp_path: Pa
     assert [edit.image for edit in read_edits(run / "audit" / "edits.toml")] == ["face-4"]
 
 
-def test_apply_trains_on_the_edits_and_scores_the_labels_as_given(trained: Path, tmp_path: Path) -> None:
+def test_apply_trains_on_the_edits_and_scores_the_labels_as_given(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RUN_FOLDS, here)
     said = run_kptool("audit", trained, "--top", 20, "--apply", "--runs", tmp_path, "--workers", 1)
     assert said.code == 0, said
     for words in ("all images, labels as given", "without an edit", "edited labels", "flattering", "kptool compare"):

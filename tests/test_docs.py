@@ -149,7 +149,7 @@ def test_help_shows_what_the_tables_say(name: str) -> None:
     for words, default, text in table(section(f"`kptool {name}`")):
         assert words.strip("`").removesuffix("...") in shown
         assert text in shown
-        assert not default or f"[default: {default.strip('`')}]" in shown
+        assert not default or f"[default: {default.strip('`')}" in shown
 
 
 def test_what_may_be_given_several_times_says_so() -> None:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from in_process import RUN_FOLDS, here
 from own_competition import FULL, POINTS, ROWS, Own, write_own
 from test_cli import Said, refused, run_kptool
 
 from kptool.dataset import Ints
 from kptool.engine.cross_validate import begin, train
-from kptool.engine.fit import Watch, fit
-from kptool.engine.pool import MakeTask
 from kptool.engine.reopen import reopen
-from kptool.engine.state import Job
 from kptool.folds import load as load_folds
 from kptool.geometry import Floats
 from kptool.intake import take_in
@@ -49,7 +46,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     own, root = write_own(tmp_path_factory.mktemp("mine")), tmp_path_factory.mktemp("runs")
     words = [word for setting in SETTINGS for word in ("--set", setting)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kptool.engine.cross_validate.run_folds", here)
+        patch.setattr(RUN_FOLDS, here)
         said = run_kptool("cv", own.competition, "--data", own.data, "--runs", root, *words, "--json")
     assert said.code == 0, said
     (path,) = (root / "own-faces").iterdir()
@@ -187,7 +184,7 @@ def test_a_folds_set_knows_nothing_of_that_folds_labels(
     intake = replace(intake, dataset=replace(intake.dataset, points=moved))
     env = {"data": str(done.own.data), "device": "cpu", "folds": [0, 1]}
     again = begin(tmp_path / "again", run.found, run.recipe, intake, env)
-    monkeypatch.setattr("kptool.engine.cross_validate.run_folds", here)
+    monkeypatch.setattr(RUN_FOLDS, here)
     train(again, intake, lambda _: None, 1)
     both = fills(open_run(again.path))
     # The other teacher has learned from fold 1: its own set moves, and of set 1 only the radii that its errors make.
@@ -198,13 +195,6 @@ def test_a_folds_set_knows_nothing_of_that_folds_labels(
     after = fills(open_run(again.path))
     names = ("row", "scheme", "points", "radius")
     assert all(getattr(after[1], n).tobytes() == getattr(before[1], n).tobytes() for n in names)
-
-
-def here(jobs: Mapping[int, Job], _: object, make_task: MakeTask, __: int, watch: Watch) -> None:
-    """`run_folds` without processes."""
-    task = make_task()
-    for job in jobs.values():
-        fit(job, task, watch)
 
 
 # --- training with it ---
@@ -220,15 +210,13 @@ def test_apply_trains_and_tells_the_gain(done: Done, tmp_path: Path) -> None:
     assert made.recipe.data.soft == str((run.path / FILE).resolve())
     assert made.finished == [0, 1]
     assert made.recipe.digest != run.recipe.digest
-    assert list(applied["parts"]) == ["all images", "images of 4 points", "images of 2 points"]
-    whole = applied["parts"]["all images"]
+    whole, *each = applied["gains"]
+    assert [one["over"] for one in (whole, *each)] == ["all images", "images of 4 points", "images of 2 points"]
     assert whole["difference"] == pytest.approx(whole["value"] - whole["base"])
     assert whole["low"] <= whole["high"]
-    assert whole["images"] == ROWS == sum(applied["parts"][f"images of {n} points"]["images"] for n in (4, 2))
-    compared = json.loads(run_kptool("compare", run.path, made.path, "--json").out)["differences"][0]
-    assert {key: whole[key] for key in ("difference", "low", "high", "word")} == {
-        key: compared[key] for key in ("difference", "low", "high", "word")
-    }
+    assert whole["images"] == ROWS == sum(one["images"] for one in each)
+    (compared,) = json.loads(run_kptool("compare", run.path, made.path, "--json").out)["differences"]
+    assert {key: whole[key] for key in compared if key != "name"} == {k: v for k, v in compared.items() if k != "name"}
     assert (run.path / "folds.parquet").read_bytes() == (made.path / "folds.parquet").read_bytes()
     told = refused(2, "relabel", made.path, "--out", run.path / FILE)
     assert f"{run.path / FILE} is what {made.path} itself has learned from" in told
@@ -245,12 +233,12 @@ def refused_resume(run: Run, file: Path) -> str:
 
 def test_apply_in_words(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = copy_of(done, tmp_path)
-    monkeypatch.setattr("kptool.engine.cross_validate.run_folds", here)
+    monkeypatch.setattr(RUN_FOLDS, here)
     (run.fold(0) / "oof.parquet").unlink()
     said = run_kptool("relabel", run.path, "--apply", "--runs", tmp_path / "new", "--workers", 1)
     assert said.code == 0, said
     assert "fold 0 of copy is not finished: students of the same get none" in said.out
-    assert re.search(r"^all images: RMSE \d+\.\d+ px -> \d+\.\d+ px, [+-]\d+\.\d+ \(.* to .*\): \w+", said.out, re.M)
+    assert re.search(r"^all images: RMSE \d+\.\d+ px -> \d+\.\d+ px, [+-]\d+\.\d+ px \(.* to .*\): \w+", said.out, re.M)
     (new,) = (tmp_path / "new" / "own-faces").iterdir()
     assert open_run(new).wanted == [1], "only folds that both runs have can be held against each other"
     assert said.out.rstrip().endswith(f"next: kptool compare {run.path} {new}")

@@ -50,6 +50,14 @@ class Audit:
         return tuple(one for one in self.suggestions if one.strong)
 
     @property
+    def faces(self) -> tuple[Suggestion, ...]:
+        """Those in which the models find no face to agree on, as strong as those whose edits are written.
+
+        Their labels are mostly right: left out of training, such images are missed. So that is for a person to say.
+        """
+        return tuple(one for one in self.suggestions if one.kind == "face" and one.score >= STRONG)
+
+    @property
     def edits(self) -> list[Edit]:
         """Of the strong ones."""
         return [edit for one in self.strong for edit in one.edits()]
@@ -124,7 +132,7 @@ def suggest(evidence: Evidence, row: int, rank: int) -> Suggestion:
         to=tuple((float(x), float(y)) for x, y in decision.to[decision.points]) if moved else (),
         masked=tuple(names[k] for k in np.flatnonzero(decision.masked)),
         score=score,
-        strong=score >= STRONG and _sure(evidence, row),
+        strong=score >= STRONG and decision.kind != "face" and _sure(evidence, row),
         reason=reason(evidence, row, decision),
     )
 
@@ -145,7 +153,7 @@ def tiles(found: Found) -> list[Tile]:
     shown, pictures = to_shown(arrays, rows), model_images(arrays, rows)
     label, answer = (shown(points[own]) for points in (outcome.truth, outcome.predicted))
     doubted = [np.isin(outcome.schema.points, [*one.points, *one.masked]) for one in listed]
-    titles = [f"{o.rank} · {o.id} · fold {o.fold} · {o.action}{'*' if o.strong else ''} {o.score:.1f}" for o in listed]
+    titles = [f"{o.rank} · {o.id} · fold {o.fold} · {o.shown}{'*' if o.strong else ''} {o.score:.1f}" for o in listed]
     return [
         Tile(*each) for each in zip(pictures, label, answer, doubted, titles, [o.reason for o in listed], strict=True)
     ]

@@ -29,7 +29,7 @@ class Suggestion:
         to: of a move, where each belongs, px of the original image.
         masked: doubted points that a move leaves no place for; they are not trained on.
         score: natural logarithm of a likelihood ratio, see `kptool.audit.score`.
-        strong: whether its edit is written.
+        strong: whether its edit is written: the label is in doubt, and not the face.
         reason: in plain words.
     """
 
@@ -47,6 +47,11 @@ class Suggestion:
     score: float
     strong: bool
     reason: str
+
+    @property
+    def shown(self) -> str:
+        """The action as lists show it: with a question mark where a person must decide."""
+        return f"{self.action}?" if self.kind == "face" else self.action
 
     def edits(self) -> list[Edit]:
         """As a recipe takes them: one, or two where some points move and others are masked."""

@@ -10,11 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from kptool.audit.build import Audit
-from kptool.audit.gain import Gain
 from kptool.audit.score import STRONG
 from kptool.audit.suggestion import Suggestion
 from kptool.report.pen import Pen
-from kptool.report.words import amount, digits
 
 SHOWN: Final = 20
 BESIDE: Final = 60  # cells a reason needs to stand beside its row; else it goes below
@@ -45,26 +43,18 @@ def render(made: Audit, console: Console, fit: bool = True) -> None:
         console.print(pen.text(f"{len(made.suggestions) - len(shown)} more are in suggestions.csv.", "dim"))
     if made.strong:
         words = "* = its edit is written: wrong is likelier than right, if one image in a hundred has something wrong"
-        console.print(pen.text(f"{words}, and most models contradict the label that they know.", "dim"))
+        more = "and most models contradict the label that they know and agree with each other"
+        console.print(pen.text(f"{words}, {more}.", "dim"))
+    if any(one.kind == "face" for one in made.suggestions):
+        words = "drop? = the models find no face to agree on: such labels are mostly right, and missed when left out."
+        console.print(pen.text(words, "dim"))
     for note in made.notes:
         console.print(pen.text(note, "dim"))
 
 
-def render_gains(gains: Sequence[Gain], console: Console) -> None:
-    """Print what the edits gained."""
-    pen = Pen(console)
-    for gain in gains:
-        places = digits(gain.unit)
-        span = f"95 % interval {gain.low:+.{places}f} to {gain.high:+.{places}f}"
-        scores = f"{amount(gain.before, gain.unit)} before, {amount(gain.after, gain.unit)} after"
-        flat = ["flattering: the new run was trained on these"] if gain.flattering else []
-        change = f"{gain.difference:+.{places}f} {gain.unit}"
-        console.print(pen.flow([f"{gain.metric} over {gain.over}", scores, change, span, gain.word, *flat]))
-
-
 def _cells(pen: Pen, one: Suggestion) -> list[str]:
     about = len(one.points) + len(one.masked)
-    cells = [str(one.rank), one.id, str(one.fold), one.scheme, one.action, f"{about}/{one.labelled}"]
+    cells = [str(one.rank), one.id, str(one.fold), one.scheme, one.shown, f"{about}/{one.labelled}"]
     return [pen.text(cell).plain for cell in (*cells, f"{one.score:.1f}{'*' if one.strong else ' '}")]
 
 

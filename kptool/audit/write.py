@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kptool.audit.build import Audit, Found, tiles
-from kptool.audit.gain import Gain
 from kptool.audit.recipe import all_edits, recipe_text
 from kptool.audit.score import STRONG
 from kptool.audit.sheet import write_sheets
 from kptool.audit.suggestion import Suggestion
+from kptool.compare.gain import Gain
+from kptool.compare.gain import to_json as gains_json
 from kptool.compare.plain import FORMULA
 from kptool.edits import edits_text
 from kptool.files import write_text
@@ -25,6 +25,12 @@ HEAD: Final = (
     "rank", "id", "fold", "scheme", "action", "kind", "points", "to", "masked", "labelled", "evidence", "written",
     "reason",
 )  # fmt: skip
+
+
+FACES: Final = (
+    "# In these images the models find no face to agree on. Their labels are mostly right, and left out of training",
+    "# they are missed: look at each, and take the # away only where there is nothing to learn from.",
+)
 
 
 class Files(NamedTuple):
@@ -65,11 +71,19 @@ def to_csv(suggestions: Sequence[Suggestion]) -> str:
 
 
 def to_toml(run: Run, made: Audit) -> str:
-    """The recipe's own edits, then those of the strong suggestions, as `edits.read_edits` reads them."""
+    """The recipe's own edits, then those of the strong suggestions, as `edits.read_edits` reads them.
+
+    Below them, as comments, the images in which the models find no face: whether to drop those is for a person to say.
+    """
     edits, own = all_edits(run, made), len(all_edits(run, made)) - len(made.edits)
     before = f"; the first {own} are the recipe's own" if own else ""
     head = f"# Edits by kptool audit: of {len(made.suggestions)} suggestions the strong ones{before}.\n\n"
-    return head + (edits_text(edits) if edits else "edit = []\n")
+    body = edits_text(edits) if edits or made.faces else "edit = []\n"
+    if not made.faces:
+        return head + body
+    asked = edits_text([edit for one in made.faces for edit in one.edits()])
+    lines = [f"# {line}".rstrip() for line in asked.splitlines()]
+    return "\n".join([head + body, *FACES, "#", *lines, ""])
 
 
 def to_json(made: Audit, files: Files, gains: Sequence[Gain] = (), run: Path | None = None) -> dict[str, Any]:
@@ -80,7 +94,7 @@ def to_json(made: Audit, files: Files, gains: Sequence[Gain] = (), run: Path | N
         "images": made.images,
         "suspects": made.suspects,
         "strong": STRONG,
-        "suggestions": [asdict(one) for one in made.suggestions],
+        "suggestions": [{**asdict(one), "shown": one.shown} for one in made.suggestions],
         "files": {
             "suggestions": str(files.suggestions),
             "edits": str(files.edits),
@@ -88,12 +102,8 @@ def to_json(made: Audit, files: Files, gains: Sequence[Gain] = (), run: Path | N
             "sheets": [str(sheet) for sheet in files.sheets],
         },
         "notes": list(made.notes),
-        "applied": None if run is None else {"run": str(run), "gains": [_plain(gain) for gain in gains]},
+        "applied": None if run is None else {"run": str(run), "gains": gains_json(gains)},
     }
-
-
-def _plain(gain: Gain) -> dict[str, Any]:
-    return {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in gain._asdict().items()}
 
 
 def _safe(value: object) -> object:

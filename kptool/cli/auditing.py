@@ -12,19 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from kptool.audit.build import Audit, audit
-from kptool.audit.gain import Gain, gains
+from kptool.audit.gain import parts
 from kptool.audit.recipe import audited
-from kptool.audit.terminal import render, render_gains
+from kptool.audit.terminal import render
 from kptool.audit.write import Files, write
-from kptool.cli.sitting import followed, train
+from kptool.cli.again import say_gains, train_again
 from kptool.cli.terminal import counting
+from kptool.compare.gain import Gain, gains
+from kptool.compare.read import read
 from kptool.competitions import shipped
-from kptool.device import pick_device
-from kptool.engine import cross_validate
 from kptool.errors import UsageError
-from kptool.intake import take_in
-from kptool.report.load import load
-from kptool.runs import Run, open_run, unfinished, write_env
+from kptool.runs import Run
 
 
 class Applied(NamedTuple):
@@ -48,33 +46,18 @@ def look(console: Console, run: Run, top: int, out: Path | None, quiet: bool) ->
 def again(console: Console, run: Run, made: Audit, root: Path, workers: int | None) -> Applied:
     """Train a run's recipe with the edits of an audit added, on the same folds, and hold the two against each other.
 
-    A run of this very recipe that was cut off is gone on with.
-
     Raises:
         UsageError: the audit has no edits, or its run is not finished.
-        DataError: the data or the weights have changed since.
+        KptoolError: see `train_again`.
     """
     if not made.edits:
         raise UsageError(f"{run.path}: no suggestion is strong enough to be applied", "look at suggestions.csv")
     if left := sorted(set(run.wanted) - set(run.finished)):
         raise UsageError(f"{run.path}: fold {left[0]} is not finished", f"kptool cv --resume {run.path}")
-    cross_validate.refuse_other_weights(run)
-    recipe, env = audited(run, made), run.env
-    data = Path(env["data"]) if env["data"] else None
-    with counting(console, "reading and checking the data") as tick:
-        intake = take_in(run.found, recipe, data, run.path / "folds.parquet", tick)
-    cross_validate.refuse_other_schemes(run, intake)
-    new = unfinished(root, run.found, recipe)
-    if new is None or new.wanted != run.wanted:
-        told = {"data": env["data"], "device": pick_device(str(env["device"])), "folds": run.wanted}
-        with counting(console, "preparing pixels, timing this machine") as tick:
-            new = cross_validate.begin(root, run.found, recipe, intake, told, tick)
-        if told["device"] == env["device"]:  # "auto" is timed, and must not part the two runs
-            write_env(new.path, new.env | {"precision": env["precision"]})
-    with followed(console, new, {}) as follower:
-        train(console, new, intake, workers, follower)
-    new = open_run(new.path)
-    return Applied(new, gains(load(run), load(new), {edit.image for edit in made.edits}))
+    trained = train_again(console, run, audited(run, made), root, workers)
+    old, new = read([run.path, trained.path])
+    asked = parts(old.outcome, new.outcome, {edit.image for edit in made.edits})
+    return Applied(trained, gains(old, new, asked))
 
 
 def say_next(console: Console, run: Run, made: Audit, files: Files, applied: Applied | None) -> None:
@@ -82,9 +65,7 @@ def say_next(console: Console, run: Run, made: Audit, files: Files, applied: App
     for name, path in (("list", files.suggestions), ("edits", files.edits), *(("sheet", s) for s in files.sheets)):
         console.print(f"{name}: {escape(str(path))}", soft_wrap=True)
     if applied is not None:
-        console.print()
-        render_gains(applied.gains, console)
-        console.print(f"\nnext: {_typed('kptool', 'compare', run.path, applied.run.path)}", soft_wrap=True)
+        say_gains(console, run, applied.run, applied.gains)
     elif made.strong and files.recipe:
         words = f"look at the sheet, take out of {files.edits.name} what is no mistake, then type"
         console.print(f"\n{escape(words)}: {_typed(*_train_words(run, files.recipe))}", soft_wrap=True)

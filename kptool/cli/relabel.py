@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from kptool.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kptool.cli.sitting import Sitting
+    from kptool.config import Recipe
     from kptool.relabel import Relabelled
     from kptool.runs import Run
 
@@ -100,48 +100,24 @@ def _show(console: Console, made: Relabelled, file: Path) -> None:
         console.print(pen.text(words), soft_wrap=not console.is_terminal)
 
 
-def _apply(console: Console, run: Run, file: Path, workers: int | None, runs: Path, quiet: bool) -> dict[str, Any]:
-    """Train the run's own recipe on its own folds, with the soft labels beside the labels, and tell the gain."""
-    from kptool.cli.sitting import followed, train
-    from kptool.relabel.gain import gains
-    from kptool.relabel.telling import gain_json, gain_lines
+def _apply(console: Console, run: Run, file: Path, workers: int | None, runs: Path, quiet: bool) -> dict[str, object]:
+    """Train the run's own recipe with the soft labels beside the labels, and tell the gain."""
+    from kptool.cli.again import say_gains, train_again
+    from kptool.compare.gain import gains, to_json
+    from kptool.compare.read import read
+    from kptool.relabel.gain import parts
 
-    made, intake = _begin(console, run, file, runs)
-    if made.env["precision"] != run.env["precision"]:
-        _say(console, f"note: {run.path.name} was trained in {run.env['precision']}, which is part of any difference")
-    with followed(console, made, {}) as follower:
-        train(console, made, intake, workers, follower)
-    found, metric, unit = gains(run.path, made.path)
-    for words in [] if quiet else gain_lines(found, metric, unit):
-        _say(console, words)
+    made = train_again(console, run, _with_soft(run, file), runs, workers)
+    old, new = read([run.path, made.path])
+    found = gains(old, new, parts(old.outcome))
     if not quiet:
-        _say(console, f"\nnext: {shlex.join(['kptool', 'compare', str(run.path), str(made.path)])}")
-    return {"run": str(made.path), **gain_json(found, metric, unit)}
+        say_gains(console, run, made, found)
+    return {"run": str(made.path), "gains": to_json(found)}
 
 
-def _begin(console: Console, run: Run, file: Path, runs: Path) -> Sitting:
-    """A new run of the same recipe with soft labels; one that was cut off is gone on with."""
-    from kptool.cli.sitting import Sitting
-    from kptool.cli.terminal import counting
+def _with_soft(run: Run, file: Path) -> Recipe:
     from kptool.competitions import change_recipe
-    from kptool.device import pick_device
-    from kptool.engine.cross_validate import begin, refuse_other_schemes, refuse_other_weights
-    from kptool.intake import take_in
-    from kptool.runs import unfinished
 
-    refuse_other_weights(run)
     name = f"{run.recipe.name.removesuffix('-relabelled')[:80].rstrip()}-relabelled"
     changes = [f"data.soft={json.dumps(str(file.resolve()))}", f"name={json.dumps(name)}"]
-    recipe, env = change_recipe(run.found, run.recipe, changes), run.env
-    with counting(console, "reading and checking the data") as tick:
-        data = Path(env["data"]) if env["data"] else None
-        intake = take_in(run.found, recipe, data, run.path / "folds.parquet", tick)
-    refuse_other_schemes(run, intake)
-    for note in intake.notes:
-        _say(console, f"note: {note}")
-    old = unfinished(runs, run.found, recipe)
-    if old is not None and old.wanted == run.finished and old.recipe.data == recipe.data:
-        return Sitting(old, intake)
-    about = {"data": env["data"], "device": pick_device(str(env["device"])), "folds": run.finished}
-    with counting(console, "preparing pixels, timing this machine") as tick:
-        return Sitting(begin(runs, run.found, recipe, intake, about, tick), intake)
+    return change_recipe(run.found, run.recipe, changes)

@@ -7,15 +7,14 @@ import math
 
 from markupsafe import Markup
 
+from kptool.report.words import printable
+
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def spelt(words: str) -> str:
-    r"""Words with what cannot be printed spelt out, as in \u202e: no mark may turn the text around it.
-
-    Newlines stay, and so do spaces.
-    """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in words)
+    """Words with what cannot be printed spelt out, but for newlines."""
+    return printable(words, keep="\n")
 
 
 def script_json(value: object) -> Markup:

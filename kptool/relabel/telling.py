@@ -1,17 +1,15 @@
-"""Soft labels, and what training on them gained, as a table, as lines and as JSON."""
+"""Soft labels as a table, as lines and as JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
-from kptool.relabel.gain import Gain
 from kptool.relabel.values import Relabelled
 from kptool.report.pen import Pen
-from kptool.report.words import amount, count, figure
+from kptool.report.words import count, figure
 
 
 def table(pen: Pen, made: Relabelled) -> Table:
@@ -40,19 +38,6 @@ def lines(made: Relabelled) -> list[str]:
     return [*out, *made.notes]
 
 
-def gain_lines(found: Sequence[Gain], metric: str, unit: str) -> list[str]:
-    """Old run against new, a line for all images and one for each marking scheme."""
-    out = []
-    for part, one in found:
-        places = 2 if unit == "%" else 3
-        between = f"{one.low:+.{places}f} to {one.high:+.{places}f}"
-        out.append(
-            f"{part}: {metric} {amount(one.base, unit)} -> {amount(one.value, unit)}, "
-            f"{one.difference:+.{places}f} ({between}): {one.word}"
-        )
-    return out
-
-
 def rows_json(made: Relabelled) -> dict[str, Any]:
     """Everything but the soft labels themselves, as ``json.dumps(allow_nan=False)`` takes it."""
     return {
@@ -65,13 +50,6 @@ def rows_json(made: Relabelled) -> dict[str, Any]:
         "checks": [_plain(one._asdict()) for one in made.checks],
         "notes": list(made.notes),
     }
-
-
-def gain_json(found: Sequence[Gain], metric: str, unit: str) -> dict[str, Any]:
-    """The gains by "all images" and by scheme; a difference below 0 is a gain."""
-    names = ("base", "value", "difference", "low", "high", "word", "images", "values", "groups")
-    parts = {part: _plain({name: getattr(one, name) for name in names}) for part, one in found}
-    return {"metric": metric, "unit": unit, "parts": parts}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

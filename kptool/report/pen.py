@@ -13,6 +13,8 @@ from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
+from kptool.report.words import printable
+
 BLUE, ORANGE = "#0087d7", "bold #d75f00"  # told apart by colour-blind eyes, readable on black and on white
 # Few to many, from blue over grey to orange: one axis that every eye tells apart, each at 3:1 on black and on white.
 RAMP = ("#0087d7", "#5f87af", "#878787", "#af8700", "bold #d75f00")
@@ -53,7 +55,7 @@ class Pen:
 
     def text(self, words: str, style: str = "") -> Text:
         r"""Words as they are, on one line: never markup, and what is not printable here is spelt out, as in \x1b."""
-        spelt = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+        spelt = printable(words)
         if self.ascii:
             encoding = self.console.encoding
             spelt = spelt.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)

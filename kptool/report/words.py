@@ -1,4 +1,4 @@
-"""Figures as a reader wants them: no more digits than count, and a dash where there is none."""
+"""Figures as a reader wants them: no more digits than count, and a dash where there is none; names that stay text."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def printable(words: str, keep: str = "") -> str:
+    r"""Words with what cannot be printed spelt out, as in \x1b or \u202e: no mark may turn or colour what is around it.
+
+    Args:
+        keep: characters that stay, such as a newline; a space always does.
+    """
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in words)
