@@ -149,6 +149,24 @@ def test_models_that_scatter_have_lost_the_face(planted: Case) -> None:
     one = by_row(planted._replace(voices=Voices(points, "folds' models")))[MOVED]
     assert (one.action, one.kind) == ("drop", "face")
     assert "no usable face" in one.reason
+    assert one.score > STRONG
+    assert not one.strong
+
+
+def test_a_face_in_doubt_is_edited_only_once_a_person_takes_the_comment_away(planted: Case, tmp_path: Path) -> None:
+    points = planted.voices.points.copy()
+    points[:, MOVED] += np.random.default_rng(5).normal(0, 20 * SIGMA, points[:, MOVED].shape)
+    whole = made(planted._replace(voices=Voices(points, "folds' models")))
+    own = str(planted.outcome.ids[MOVED])
+    for audit in (whole.audit, replace(whole.audit, suggestions=whole.audit.faces)):  # beside other edits, and alone
+        file = write(tmp_path, planted.run, replace(whole, audit=audit)).edits
+        written, before = file.read_text(), read_edits(file)
+        assert own not in [edit.image for edit in before]
+        head, _, asked = written.partition("#\n# [[edit]]")
+        file.write_text(f"{head}\n[[edit]]" + asked.replace("\n# ", "\n").replace("\n#\n", "\n\n"))
+        after = read_edits(file)
+        assert after[: len(before)] == before
+        assert [(edit.image, edit.action) for edit in after[len(before) :]] == [(own, "drop")]
 
 
 def test_a_label_that_models_take_for_right_once_learned_is_not_edited(planted: Case) -> None:
