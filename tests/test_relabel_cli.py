@@ -178,14 +178,20 @@ def test_a_folds_set_knows_nothing_of_that_folds_labels(
     """Other labels in fold 1, and its teacher trained anew: not a byte of its set moves."""
     run = copy_of(done, tmp_path)
     truth, fold, _ = read(run)
-    before = fills(run)
     moved = np.where((fold == 1)[:, None, None], truth + np.array([9.0, -6.0]), truth)
     intake = take_in(run.found, run.recipe, done.own.data, run.path / "folds.parquet")
-    intake = replace(intake, dataset=replace(intake.dataset, points=moved))
     env = {"data": str(done.own.data), "device": "cpu", "folds": [0, 1]}
-    again = begin(tmp_path / "again", run.found, run.recipe, intake, env)
     monkeypatch.setattr(RUN_FOLDS, here)
-    train(again, intake, lambda _: None, 1)
+
+    def trained(name: str, points: Floats) -> Run:
+        # Both in this process, whose threads and kernels other tests may have set: bytes are compared.
+        own = replace(intake, dataset=replace(intake.dataset, points=points))
+        made = begin(tmp_path / name, run.found, run.recipe, own, dict(env))
+        train(made, own, lambda _: None, 1)
+        return open_run(made.path)
+
+    run, again = trained("first", intake.dataset.points), trained("again", moved)
+    before = fills(run)
     both = fills(open_run(again.path))
     # The other teacher has learned from fold 1: its own set moves, and of set 1 only the radii that its errors make.
     assert not np.array_equal(both[0].points, before[0].points, equal_nan=True)
