@@ -121,7 +121,7 @@ def _with_soft(table: dict[str, Any], place: str, folder: Path | None) -> dict[s
         return table
     file = Path(name) if folder is None or Path(name).is_absolute() else folder / _inside(name, place, "data.soft")
     if not file.is_file():
-        raise UsageError(f"data.soft {file}: no such file", "kptool relabel RUN writes one")
+        raise UsageError(f"data.soft {file}: no such file", "put it back, or write it again with kptool relabel RUN")
     digest = file_digest(file)[:12]
     if said not in ("", digest):
         raise DataError(f"data.soft {file} is not the file that data.soft_digest names", "restore it, or relabel again")

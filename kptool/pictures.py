@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from kptool.geometry import Affine, Bytes, Floats
 from kptool.pixels import Arrays, Tick, open_arrays, prepare, refuse_faults
 from kptool.predictions import read_points
 from kptool.runs import Run, open_members
+from kptool.schema import Schema
 
 
 def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
@@ -29,7 +31,7 @@ def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
     own = open_members(run)[0]
     schema = own.found.competition.schema_of_points
     ids, _ = read_points(run.path / "truth.parquet", schema)
-    arrays = open_arrays(_kept(own) or _again(own, tick), schema)
+    arrays = _open(_kept(own) or _again(own, tick), schema)
     if not np.array_equal(arrays.ids, ids):
         raise DataError(f"{run.path}: its pictures are not those of its truth.parquet", "train again")
     return arrays
@@ -65,11 +67,21 @@ def contrasts(arrays: Arrays, batch: int = 512) -> Floats:
     return out
 
 
+def _open(folder: Path, schema: Schema) -> Arrays:
+    try:
+        return open_arrays(folder, schema)
+    except (OSError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(f"{folder}: damaged frames ({why})", "delete the folder, and they are made again") from None
+
+
 def _kept(run: Run) -> Path | None:
     """The folder of a run's frames in the cache; None where it is gone, or the run is of an older version."""
     key = run.env.get("frames")
-    folder = cache_folder() / "frames" / str(key)
-    return folder if key is not None and (folder / "done.json").is_file() else None
+    if not isinstance(key, str) or not re.fullmatch(r"[0-9a-f]{24}", key):  # no path leaves the cache
+        return None
+    folder = cache_folder() / "frames" / key
+    return folder if (folder / "done.json").is_file() else None
 
 
 def _again(run: Run, tick: Tick | None) -> Path:

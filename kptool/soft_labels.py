@@ -2,7 +2,8 @@
 
 Every fold has a set of its own, made by the model of the same fold of another run, the teacher. That model never saw a
 label of the images its fold holds out. So a student that learns from set g, and is judged on fold g, has learned
-nothing that came from the labels it is judged by; sets and students must therefore be of the very same folds.
+nothing that came from the labels it is judged by; sets and students must therefore be of the very same folds. A teacher
+whose best epoch or last one was chosen by its held-out score is the exception, and `kptool relabel` says so.
 
 A file is a parquet table with a line for each fold, image and marking scheme that answered: fold, id, scheme, and of
 each point <point>_x, <point>_y and <point>_radius, in px of the original image. A point is NaN where it has a label,

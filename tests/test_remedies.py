@@ -36,6 +36,7 @@ def found(made: Outcome) -> dict[str, Remedy]:
 def trained(loss: Sequence[float], heldout: Sequence[float] | None = None, **tables: Any) -> Outcome:
     """A good outcome whose folds have these curves."""
     history = {fold: curve(loss, heldout) for fold in range(3)}
+    tables["train"] = {"epochs": len(loss)} | tables.get("train", {})
     return outcome(history=history, recipe=recipe(**tables))
 
 
@@ -75,9 +76,23 @@ def test_over_fitting_is_a_best_epoch_long_past() -> None:
     assert "augment.rotate = 15" in kept["over-fitting"].tries
     assert not any("keep" in words or "augment.scale" in words for words in kept["over-fitting"].tries)
     odd = {0: curve(HEALTHY, heldout), 1: curve(HEALTHY, sorted(heldout)[::-1]), 2: curve(HEALTHY, [*range(9, 1, -1)])}
-    assert "over-fitting" not in found(outcome(history=odd, recipe=recipe())), "one fold of three"
+    assert "over-fitting" not in found(outcome(history=odd, recipe=recipe(train={"epochs": 8}))), "one fold of three"
     wobble = [3.0, 2.0, 1.5, 1.4, 1.38, 1.39, 1.4, 1.4]
     assert "over-fitting" not in found(trained(HEALTHY, wobble))
+
+
+def test_a_fold_that_patience_stopped_at_a_high_rate_is_no_over_fitting() -> None:
+    heldout = [3.0, 2.0, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0]
+    assert "over-fitting" not in found(trained(HEALTHY, heldout, train={"epochs": 40, "patience": 5}))
+    assert "over-fitting" in found(trained(HEALTHY, heldout, train={"epochs": 9, "patience": 5}))
+
+
+def test_a_training_that_had_hardly_begun_is_told_to_go_on() -> None:
+    made = trained([3.0, 2.0], [None, 8.0], train={"epochs": 2})  # type: ignore[list-item]
+    rng = np.random.default_rng(0)
+    lost = replace(made, predicted=made.predicted + rng.normal(0, 9, made.predicted.shape))
+    assert found(lost)["under-fitting"].tries == ("train.epochs = 8",)
+    assert "under-fitting" not in found(made)
 
 
 def test_under_fitting_is_a_fall_that_the_schedule_does_not_explain() -> None:

@@ -36,6 +36,7 @@ class Audit:
         suspects: how many images have a score above 0, listed or not.
         images: how many were looked at.
         notes: what a reader must know, a sentence each.
+        voices: how many models answered every image; 0 where none could.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Audit:
     suspects: int
     images: int
     notes: tuple[str, ...]
+    voices: int = 0
 
     @property
     def strong(self) -> tuple[Suggestion, ...]:
@@ -96,8 +98,10 @@ def audit(run: Run, top: int = 100, tick: Tick | None = None) -> Found:
     if np.isnan(evidence.doubt[evidence.labelled]).any():
         notes.append("Points with fewer than 20 labels in a marking scheme are not judged: too few to tell the usual.")
     rows = ranked(evidence, already)
+    if more := int((evidence.score[rows[top:]] >= STRONG).sum()):
+        notes.append(f"{more} more image{'s are' if more > 1 else ' is'} as strong as those edited: raise --top.")
     listed = [suggest(evidence, int(row), rank) for rank, row in enumerate(rows[:top], 1)]
-    made = Audit(run.path.name, tuple(listed), len(rows), len(outcome.ids), tuple(notes))
+    made = Audit(run.path.name, tuple(listed), len(rows), len(outcome.ids), tuple(notes), evidence.voices)
     return Found(made, evidence, arrays)
 
 

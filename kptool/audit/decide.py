@@ -59,7 +59,7 @@ def doubted(found: Evidence, row: int) -> Mask:
     """(K,) points ten times likelier wrong than right; where there are none, those likelier wrong; else the worst."""
     doubt: Floats = np.where(found.labelled[row], np.nan_to_num(found.doubt[row], nan=-np.inf), -np.inf)
     least = next((limit for limit in (POINT, 0.0) if (doubt >= limit).any()), float(doubt.max()))
-    off: Mask = found.labelled[row] & (doubt >= least)
+    off: Mask = found.labelled[row] & (doubt >= least) & np.isfinite(doubt)  # none, where none can be judged
     return off
 
 
@@ -72,7 +72,10 @@ def contradicting(found: Evidence, row: int) -> int:
     """How many of the models doubt most of the doubted points, those that were trained on the label among them."""
     if not found.voices:
         return 0
-    each = np.median(found.against[:, row][:, doubted(found, row)], axis=1)
+    off = doubted(found, row)
+    if not off.any():
+        return 0
+    each = np.median(found.against[:, row][:, off], axis=1)
     return int((each >= POINT).sum())
 
 

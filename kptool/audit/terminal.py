@@ -43,8 +43,8 @@ def render(made: Audit, console: Console, fit: bool = True) -> None:
         console.print(pen.text(f"{len(made.suggestions) - len(shown)} more are in suggestions.csv.", "dim"))
     if made.strong:
         words = "* = its edit is written: wrong is likelier than right, if one image in a hundred has something wrong"
-        more = "and most models contradict the label that they know and agree with each other"
-        console.print(pen.text(f"{words}, {more}.", "dim"))
+        more = ", and most models contradict the label that they know and agree with each other" if made.voices else ""
+        console.print(pen.text(f"{words}{more}.", "dim"))
     if any(one.kind == "face" for one in made.suggestions):
         words = "drop? = the models find no face to agree on: such labels are mostly right, and missed when left out."
         console.print(pen.text(words, "dim"))

@@ -32,6 +32,8 @@ def _distance(found: Evidence, row: int) -> str:
     away, names = found.away[row], found.outcome.schema.points
     usual = found.tails.median[found.outcome.scheme[row]]
     off = doubted(found, row)
+    if not off.any():
+        return ""
     times = np.where(off, away / usual, -np.inf)
     worst = int(times.argmax())
     px = "px of the frame" if _cropped(found, row) else "px"

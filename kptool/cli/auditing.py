@@ -52,6 +52,11 @@ def again(console: Console, run: Run, made: Audit, root: Path, workers: int | No
     """
     if not made.edits:
         raise UsageError(f"{run.path}: no suggestion is strong enough to be applied", "look at suggestions.csv")
+    if len(run.finished) == 1:
+        raise UsageError(
+            f"{run.path}: a single fold is finished, and all edits are of images that it holds out",
+            f"kptool cv --resume {run.path} --folds 0,1",
+        )
     if left := sorted(set(run.wanted) - set(run.finished)):
         raise UsageError(f"{run.path}: fold {left[0]} is not finished", f"kptool cv --resume {run.path}")
     trained = train_again(console, run, audited(run, made), root, workers)
@@ -67,7 +72,8 @@ def say_next(console: Console, run: Run, made: Audit, files: Files, applied: App
     if applied is not None:
         say_gains(console, run, applied.run, applied.gains)
     elif made.strong and files.recipe:
-        words = f"look at the sheet, take out of {files.edits.name} what is no mistake, then type"
+        seen = "look at the sheet" if files.sheets else f"read {files.suggestions.name}"
+        words = f"{seen}, take out of {files.edits.name} what is no mistake, then type"
         console.print(f"\n{escape(words)}: {_typed(*_train_words(run, files.recipe))}", soft_wrap=True)
         console.print(f"or, with all of them: {_typed('kptool', 'audit', run.path, '--apply')}", soft_wrap=True)
 

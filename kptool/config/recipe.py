@@ -44,7 +44,7 @@ class DataOptions(Settings):
         "", description="a file that kptool relabel wrote: points found by a run, trained on where a label is missing"
     )
     soft_digest: str = Field("", description="of that file's content; kptool puts it in, and then refuses another file")
-    soft_weight: Positive = Field(0.5, description="weight of the soft labels' loss beside that of the labels")
+    soft_weight: Positive = Field(0.5, description="how much a soft label counts, as part of a label")
     soft_radius: NonNegative = Field(
         0.0, description="px of the image: soft labels with a larger radius are not used; 0 = all are"
     )

@@ -92,8 +92,16 @@ def _read(run: Run, schema: Schema, schemes: Schemes) -> tuple[Names, Labels, Fo
 
 
 def _notes(run: Run, count: int) -> tuple[str, ...]:
-    if not (left := sorted(set(range(count)) - set(run.finished))):
-        return ()
-    several = len(left) > 1
-    some = f"fold{'s' * several} {', '.join(map(str, left))}"
-    return (f"{some} of {run.path.name} {'are' if several else 'is'} not finished: students of the same get none",)
+    notes, train = list[str](), run.recipe.train
+    if train.keep == "best" or train.patience:
+        why = 'train.keep = "best"' if train.keep == "best" else "train.patience"
+        notes.append(
+            f"{why}: each fold's teacher was chosen by the labels that it holds out, so the scores of students are "
+            "slightly optimistic; relabel a run without it for a fair gain"
+        )
+    if left := sorted(set(range(count)) - set(run.finished)):
+        several = len(left) > 1
+        some = f"fold{'s' * several} {', '.join(map(str, left))}"
+        verb = "are" if several else "is"
+        notes.append(f"{some} of {run.path.name} {verb} not finished: students of the same get none")
+    return tuple(notes)

@@ -18,7 +18,7 @@ from kptool.geometry import Floats
 from kptool.report.curves import peaks
 from kptool.report.details import Remedy
 from kptool.report.scored import Scored, frame_errors, in_frame
-from kptool.report.training import learning_rate, over_fitting, stronger, under_fitting
+from kptool.report.training import FEW_EPOCHS, learning_rate, over_fitting, stronger, under_fitting
 from kptool.report.values import Report
 from kptool.report.warnings import COLLAPSED
 from kptool.report.words import amount, figure
@@ -31,7 +31,6 @@ BORDER: Final = 0.02  # of the frame's side: labels so near to its border, or ou
 CUT: Final = 0.01  # share of labels there; margins of 0.1 leave 0.6 % on iBUG, none 9 %
 HARDER: Final = 2.0  # times the error of the others that labels at the border may have; iBUG has 1.4
 SOME: Final = 50  # labels at the border before their error says anything
-FEW_EPOCHS: Final = 8  # a collapse after fewer may be a training that had not begun
 HELD: Final = 0.995  # share of labels that the margin proposed brings inside
 
 

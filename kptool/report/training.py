@@ -20,6 +20,8 @@ DECAYED: Final = 0.5  # the same under a rate that fell: the fall alone brings u
 SPIKE: Final = 2.0  # times the loss of the epoch before; a batch size of 1 brings 1.1
 STUCK: Final = 0.5  # last loss over the first
 NEAR: Final = 0.8  # of the mean shape's error: good runs end below 0.5
+LOW: Final = 0.5  # of the peak: a learning rate under which evaluations no longer jump
+FEW_EPOCHS: Final = 8  # a score after fewer may be that of a training that had not begun
 USUAL: Final = {"rotate": 15.0, "scale": 0.12, "shift": 0.06, "contrast": 0.2}  # the recipe's defaults
 LIMITS: Final = {"rotate": 45.0, "scale": 0.5, "shift": 0.3, "contrast": 0.6}  # beyond, faces are no longer faces
 
@@ -51,8 +53,11 @@ def learning_rate(report: Report, recipe: Recipe | None) -> Iterator[Remedy]:
 
 def over_fitting(report: Report, recipe: Recipe | None) -> Iterator[Remedy]:
     """A held-out error that was best well before the end."""
-    ends = [(curve, end) for curve in report.curves if (end := _evaluations(curve)) and len(end) > 1]
-    if recipe is None or not ends:
+    if recipe is None:
+        return
+    told = [curve for curve in report.curves if _came_down(curve, recipe)]
+    ends = [(curve, end) for curve in told if (end := _evaluations(curve)) and len(end) > 1]
+    if not ends:
         return
     bests = [min(end, key=lambda one: one[1]) for _, end in ends]
     worse = median(end[-1][1] / best[1] if best[1] > 0 else 1.0 for (_, end), best in zip(ends, bests, strict=True))
@@ -76,6 +81,7 @@ def under_fitting(report: Report, recipe: Recipe | None) -> Iterator[Remedy]:
         return
     falls = [fall for curve in report.curves if (fall := _last_fall(curve)) is not None]
     if not falls:
+        yield from _hardly_begun(report, recipe)
         return
     since = round(median(epoch for epoch, _ in falls))
     high = schedule(recipe.train, 1 - 1e-9)[0] > 0.5 * schedule(recipe.train, 0.75)[0]
@@ -87,6 +93,23 @@ def under_fitting(report: Report, recipe: Recipe | None) -> Iterator[Remedy]:
         "before the model had learned what it can."
     )
     yield Remedy("under-fitting", seen, (f"train.epochs = {2 * recipe.train.epochs}",))
+
+
+def _hardly_begun(report: Report, recipe: Recipe) -> Iterator[Remedy]:
+    score = report.lead.score
+    if report.curves and score.value > NEAR * score.mean_shape and recipe.train.epochs < FEW_EPOCHS:
+        seen = (
+            f"After {count(recipe.train.epochs)} epoch{'s' * (recipe.train.epochs > 1)} "
+            f"{amount(score.value, score.unit)} is hardly better than the mean shape's "
+            f"{amount(score.mean_shape, score.unit)}, if at all."
+        )
+        yield Remedy("under-fitting", seen, (f"train.epochs = {FEW_EPOCHS}",))
+
+
+def _came_down(curve: FoldCurve, recipe: Recipe) -> bool:
+    """Whether the rate was low at the end: where patience stopped a fold before, its last evaluations are noise."""
+    last = curve.epochs[-1] / recipe.train.epochs if curve.epochs else 0.0
+    return last >= 1 or schedule(recipe.train, last)[0] <= LOW
 
 
 def stronger(recipe: Recipe) -> list[tuple[str, float]]:

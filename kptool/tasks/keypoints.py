@@ -96,7 +96,8 @@ class Keypoints:
         else:
             images = apply_tensor(self.resident[torch.from_numpy(rows).to(self.device)], numbers, size)
         scheme = torch.from_numpy(self.scheme[rows]).to(self.device)
-        wanted = self._wanted(net, self.trainable(rows), scheme, numbers)
+        labels = self.trainable(rows)
+        wanted = self._wanted(net, labels, scheme, numbers)
         raw = net(images)
         loss = net.head.loss(raw, wanted, scheme, train.loss, train.loss_scale)
         if self.soft is None:
@@ -109,7 +110,10 @@ class Keypoints:
         wanted = self._wanted(net, points, scheme, own)
         found = raw[torch.from_numpy(at).to(self.device)]
         soft = net.head.loss(found, wanted, scheme, train.loss, train.loss_scale)
-        return loss + self.recipe.data.soft_weight * soft
+        # Both are means. Weighed by how many they are of, a soft label counts soft_weight of a label in every batch.
+        count, beside = (int(np.isfinite(each).all(-1).sum()) for each in (labels, points))
+        share = self.recipe.data.soft_weight * beside
+        return loss if not beside else (count * loss + share * soft) / (count + share)
 
     def _wanted(self, net: Net, points: Floats, scheme: torch.Tensor, numbers: Numbers) -> torch.Tensor:
         """(B, K, 2) px of the model's frame: what the head is to find, of points (B, K, 2) in the frame."""
