@@ -390,7 +390,7 @@ def test_a_recipe_finds_its_file_and_counts_its_content(own: Own, tmp_path: Path
     ("lines", "words"),
     [
         (('soft = "../beside.parquet"',), "leaves the recipe's folder"),
-        (('soft = "nothing.parquet"',), "no such file; kptool relabel RUN writes one"),
+        (('soft = "nothing.parquet"',), "no such file; put it back, or write it again with kptool relabel RUN"),
         (('soft = "beside.parquet"', 'soft_digest = "00"'), "is not the file that data.soft_digest names"),
         (('soft_digest = "00"',), "data.soft_digest without data.soft"),
         (("soft = 3",), "data.soft is 3"),

@@ -40,7 +40,9 @@ def _whole(pen: Pen, report: Report) -> RenderableType:
     if made is not None:
         known = f" and held {made.overall.share:.1%} of {count(made.overall.labels)} labels of other folds"
         judged = "" if math.isnan(made.overall.share) else known
-        notes.append(f"{made.level:.0%} = radius that is to hold {made.level:.0%}{judged}")
+        small, large = report.about.sizes
+        scale = "" if small == large == report.about.size else ", in photos of the middle scale,"
+        notes.append(f"{made.level:.0%} = radius{scale} that is to hold {made.level:.0%}{judged}")
         if not math.isnan(made.own):
             notes.append(f"that of the model's own spread holds {made.own:.1%}, at {figure(made.own_px)} px")
     return Group(pen.section("Points", *notes), table)
