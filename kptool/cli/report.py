@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -82,6 +83,10 @@ def _page_file(run: Run, html: Path | None, show: bool) -> Path | None:
     if file is not None and (file.is_dir() or file.suffix.lower() != ".html"):
         what = "is a folder" if file.is_dir() else "does not end in .html"
         raise UsageError(f"--html {file} {what}", "name a file such as report.html")
+    if file is not None:  # told now, and not after the work
+        parent = next(folder for folder in file.resolve().parents if folder.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise UsageError(f"--html {file}: {parent} is no folder that can be written to", "name another place")
     return file
 
 
@@ -96,7 +101,7 @@ def _frames(run: Run, console: Console, wanted: bool) -> tuple[Arrays | None, st
         with counting(console, "opening the pictures") as tick:
             return open_frames(run, tick), ""
     except KptoolError as error:
-        return None, str(error)
+        return None, f"{error} (with the data back in its place they can be made again)"
 
 
 def _render(console: Console, seen: Seen, sections: list[Section]) -> None:
@@ -120,5 +125,5 @@ def _write_page(console: Console, seen: Seen, file: Path, show: bool) -> None:
         size = write_page(file, seen.run, seen.report, seen.outcome, seen.arrays, seen.why, tick)
     without = f", without pictures: {seen.why}" if seen.why else ""
     console.print(f"{escape(str(file))}, {size / 1e6:.1f} MB{escape(without)}", soft_wrap=True)
-    if show:
-        typer.launch(file.resolve().as_uri())
+    if show and typer.launch(file.resolve().as_uri()):
+        console.print("no browser could be opened", soft_wrap=True)

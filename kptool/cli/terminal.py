@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 def make_console(stderr: bool = False) -> Console:
     """A console that is interactive only where its stream is a terminal, whatever FORCE_COLOR says."""
     stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):  # rich cuts with an ellipsis, which old code pages do not have
+        stream.reconfigure(errors="replace")
     return Console(stderr=stderr, highlight=False, force_interactive=stream.isatty())
 
 

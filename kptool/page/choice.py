@@ -47,8 +47,6 @@ def choose(found: Scored, most: int = MOST) -> Choice:
     away, each = metrics.lengths(found.errors), image_scores(found)
     labelled = np.flatnonzero(np.isfinite(away).any(1))
     rank = labelled[np.lexsort((labelled, -np.nan_to_num(each[labelled], nan=-1)))]  # worst first, unknown last
-    if len(labelled) <= most:
-        return Choice(rank, ((),) * len(rank), each[rank], len(rank))
     told = rank[~np.isnan(each[rank])]
     lot = np.random.default_rng(0).permutation(labelled)
     lists: tuple[Sequence[int] | Ints, ...] = (told[:WORST], _of_points(away), told[::-1][:BEST], lot[:most])

@@ -10,13 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from kptool import metrics
-from kptool.dataset import Ints
+from kptool.dataset import Ints, Mask
 from kptool.geometry import Floats
 from kptool.page.choice import KINDS, Choice
 from kptool.page.images import picture_uri
 from kptool.page.looking import Looking
 from kptool.pictures import model_images, to_shown
 from kptool.pixels import Arrays
+from kptool.report.outcome import Outcome
 from kptool.report.scored import Scored
 from kptool.report.values import Report
 
@@ -38,6 +39,14 @@ class Gallery:
     fold: Ints
 
 
+def _taught(outcome: Outcome) -> Mask:
+    """(S, K) the points that a scheme's outputs were trained on, as `saliency.look` has it: others answer by chance."""
+    known: Mask = np.asarray(np.isfinite(outcome.truth).all(-1))
+    if outcome.recipe is not None and not outcome.recipe.model.per_scheme:
+        return np.ones((len(outcome.schemes), known.shape[1]), dtype=np.bool_)
+    return np.stack([known[outcome.scheme == s].any(0) for s in range(len(outcome.schemes))])
+
+
 def gather(
     found: Scored, choice: Choice, of_run: Ints, arrays: Arrays | None, tick: Callable[[int], object]
 ) -> Gallery:
@@ -51,6 +60,7 @@ def gather(
     outcome, rows = found.outcome, choice.rows
     to_frame = outcome.to_frame[rows] if arrays is None else to_shown(arrays, of_run[rows])
     truth, answer = to_frame(outcome.truth[rows]), to_frame(outcome.predicted[rows])
+    answer = np.where(_taught(outcome)[outcome.scheme[rows], :, None], answer, np.nan)
     away = metrics.lengths(found.errors[rows])
     faces: list[dict[str, Any]] = []
     left = BYTES
@@ -72,6 +82,8 @@ def gather(
             break
         faces.append(face)
         tick(n + 1)
+    if len(faces) == choice.of:  # all are there, whatever for
+        faces = [face | {"kinds": []} for face in faces]
     kept = rows[: len(faces)]
     return Gallery(faces, of_run[kept], outcome.fold[kept])
 

@@ -283,6 +283,7 @@
     stage.append(draw("svg", { viewBox: frame, role: "img", "aria-label": "Labels as rings, answers as crosses; the errors are in the table" }));
     at("before").disabled = number === 0;
     at("after").disabled = number === order.length - 1;
+    if (document.activeElement.matches(":disabled")) at("close").focus(); // a button that went dead has lost it
     errors(face);
     fit();
     paint();
@@ -306,7 +307,7 @@
   });
   large.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || event.target.matches("select, input, .scroll")) return;
+    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, input, .scroll")) return;
     event.preventDefault();
     turn(step);
   });

@@ -20,7 +20,7 @@ def recipes(run: Run) -> list[Row]:
         each = open_members(run)
     except KptoolError:
         return []
-    return [(f"{one.recipe.name} ({one.path.name})", tomli_w.dumps(one.recipe.model_dump())) for one in each]
+    return [(f"{one.recipe.name} ({one.path.name})", at_home(tomli_w.dumps(one.recipe.model_dump()))) for one in each]
 
 
 def environment(run: Run) -> list[Row]:
@@ -34,7 +34,7 @@ def environment(run: Run) -> list[Row]:
             text = "none"
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        rows.append((key.replace("_", " "), _at_home(text)))
+        rows.append((key.replace("_", " "), at_home(text)))
     return rows
 
 
@@ -47,7 +47,7 @@ def digests(run: Run) -> list[Row]:
     return [*rows, ("written by", f"kptool {__version__}")]
 
 
-def _at_home(text: str) -> str:
+def at_home(text: str) -> str:
     """A page is made to be shared: the name of the user's home is nobody's business."""
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text

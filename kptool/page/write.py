@@ -58,7 +58,7 @@ def write_page(
     tell: Tick = tick or (lambda *_: None)
     gallery = gather(found, choice, of_run, arrays, lambda done: tell(done, total))
     if arrays is None:
-        looked = nothing(why or "the pictures are not there")
+        looked = nothing(provenance.at_home(why) or "the pictures are not there")
     else:
         looked = looking(run, arrays, gallery.rows, gallery.fold, lambda done: tell(len(choice.rows) + done, total))
     text = _render(run, report, choice, gallery, looked, why, for_script(gallery, looked, found, report))
@@ -80,7 +80,7 @@ def _render(
         version=__version__,
         choice=choice,
         shown=len(gallery.faces),
-        pictures=why if not any("picture" in face for face in gallery.faces) else "",
+        pictures=provenance.at_home(why) if not any("picture" in face for face in gallery.faces) else "",
         looked=looked,
         mapped=sum("maps" in face for face in gallery.faces),
         figures=_figures(report),

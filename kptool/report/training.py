@@ -47,7 +47,7 @@ def learning_rate(report: Report, recipe: Recipe | None) -> Iterator[Remedy]:
     tries = [f"train.lr = {train.lr / 3:.2g}", *([f"train.muon_lr = {train.muon_lr / 3:.2g}"] if _muon(report) else [])]
     tries += ["train.warmup = 0.05"] if train.warmup == 0 else []
     tries += ["train.clip = 1.0"] if train.clip == 0 else []
-    tries += [] if jump else [f"or the other way, if it was too low: train.lr = {train.lr * 3:.2g}"]
+    tries += [] if jump else [f"train.lr = {train.lr * 3:.2g}, if it was too low"]
     yield Remedy("learning-rate", seen, tuple(tries))
 
 

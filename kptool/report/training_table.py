@@ -28,7 +28,7 @@ def training(pen: Pen, report: Report) -> RenderableType | None:
 
 def _table(pen: Pen, report: Report, bar: int) -> Table:
     table = pen.table("fold", "<loss", "first", "last", "epochs", "best/px", "at/epoch", "last/px", "trained")
-    table.columns[1].width = bar
+    table.columns[1].width = max(bar, len("loss"))  # a head that is cut ends in an ellipsis
     for curve in report.curves:
         best, at, last = _heldout(curve)
         seconds = duration(curve.seconds[-1]) if curve.seconds else ""

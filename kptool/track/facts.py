@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Final
 
 from kptool.compare.settings import text
@@ -26,11 +27,16 @@ def facts_of(run: Run) -> Facts:
         run=run.path.resolve().name,
         folder=run.path,
         competition=run.found.competition.slug,
-        recipe={key: _plain(value) for key, value in flat(run.recipe).items()},
+        recipe={key: _named(key, _plain(value)) for key, value in flat(run.recipe).items()},
         digests={name: str(digest) for name, digest in digests.items() if digest},
         environment={key: _plain(env[key]) for key in ENVIRONMENT if key in env},
         folds=tuple(run.wanted),
     )
+
+
+def _named(key: str, value: Plain) -> Plain:
+    """Of a file its name alone: where it stands is the user's own business, and its digest is told beside it."""
+    return Path(str(value)).name if key in ("model.weights", "data.soft") and value else value
 
 
 def scores_of(report: Report) -> dict[str, float]:

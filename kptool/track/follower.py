@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -80,7 +81,8 @@ class Follower:
                 del self._on[name]
                 with suppress(Exception):
                     tracker.close()
-                remedy = f"kptool cv --resume {self._facts.folder} --track {name} sends what is missing"
+                line = shlex.join(["kptool", "cv", "--resume", str(self._facts.folder), "--track", name])
+                remedy = f"{line} sends what is missing"
                 self._note(f"note: {name} is switched off, {one_line(error)}; {remedy}")
 
 
