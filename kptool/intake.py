@@ -23,7 +23,7 @@ from kptool.geometry import Bytes, Floats
 from kptool.metrics import normaliser
 from kptool.pixels import Fault, Tick, open_arrays, prepare, refuse_faults
 from kptool.schema import Schema, check_mirror
-from kptool.schemes import Schemes, discover, given, of_masks
+from kptool.schemes import Schemes, discover, given, marked_by, of_masks
 from kptool.soft_labels import notes_on_soft, refuse_other_soft
 
 THUMBNAIL: Final = CropOptions(width=96, margin=0.1, slack=0.0)
@@ -172,7 +172,7 @@ def whole_schemes(labelled: Mask, schema: Schema, named: Sequence[Sequence[str]]
     """
     schemes = given(schema, named) if named else discover(labelled, mirror=schema.mirror)
     ever, scheme = np.asarray(labelled.any(0)), schemes.assign(labelled)
-    trained: Mask = np.stack([labelled[scheme == s].any(0) for s in range(len(schemes))])
+    trained = marked_by(labelled, scheme, len(schemes))
     if (schemes.masks & trained | ~ever).all(1).any():
         idle = [schemes.names[s] for s in np.flatnonzero(~trained.any(1)) if named]
         return schemes, [f"no row is marked with {name}, a scheme of competition.toml" for name in idle]

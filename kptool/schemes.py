@@ -94,6 +94,16 @@ def of_saved(saved: Sequence[Mapping[str, Any]], schema: Schema) -> Schemes:
     return Schemes(masks, tuple(str(one["name"]) for one in saved))
 
 
+def marked_by(labelled: Mask, scheme: Ints, schemes: int) -> Mask:
+    """(S, K) the points that any row of each scheme has a label of, so that outputs of its own are trained on them.
+
+    Args:
+        labelled: (N, K).
+        scheme: (N,) of each row, from 0 to schemes - 1.
+    """
+    return np.stack([labelled[scheme == s].any(0) for s in range(schemes)])
+
+
 def discover(labelled: Mask, smallest: float = COMMON, mirror: Sequence[int] = ()) -> Schemes:
     """Find the schemes behind the patterns of labelled points (N, K).
 

@@ -13,13 +13,13 @@ from kptool.audit.evidence import Evidence, gather
 from kptool.audit.score import LOST, STRONG
 from kptool.audit.sheet import Tile
 from kptool.audit.suggestion import Suggestion
-from kptool.audit.voices import Tick, Voices, listen
+from kptool.audit.voices import Voices, listen
 from kptool.audit.words import reason
 from kptool.config import Edit
 from kptool.dataset import Ints, Mask
 from kptool.errors import KptoolError
 from kptool.pictures import model_images, open_frames, to_shown
-from kptool.pixels import Arrays
+from kptool.pixels import Arrays, Tick
 from kptool.report.load import load
 from kptool.report.scored import scored
 from kptool.runs import Run

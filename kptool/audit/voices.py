@@ -6,7 +6,6 @@ other, the label is suspicious; where they scatter, the face is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,13 +15,12 @@ from kptool.engine.reopen import fold_model, reopen
 from kptool.errors import DataError, KptoolError
 from kptool.geometry import Floats, identity
 from kptool.models.net import Net
-from kptool.pixels import Arrays
+from kptool.pixels import Arrays, Tick
 from kptool.predictions import join, read_predictions
 from kptool.report.outcome import Outcome
 from kptool.runs import Run, open_members
 
 BATCH = 512
-Tick = Callable[[int, int], object]
 
 
 class Voices(NamedTuple):

@@ -20,6 +20,7 @@ from kptool.pixels import Arrays
 from kptool.report.outcome import Outcome
 from kptool.report.scored import Scored
 from kptool.report.values import Report
+from kptool.schemes import marked_by
 
 BYTES: Final = 2_700_000  # of all faces with their pictures, without their maps
 
@@ -44,7 +45,7 @@ def _taught(outcome: Outcome) -> Mask:
     known: Mask = np.asarray(np.isfinite(outcome.truth).all(-1))
     if outcome.recipe is not None and not outcome.recipe.model.per_scheme:
         return np.ones((len(outcome.schemes), known.shape[1]), dtype=np.bool_)
-    return np.stack([known[outcome.scheme == s].any(0) for s in range(len(outcome.schemes))])
+    return marked_by(known, outcome.scheme, len(outcome.schemes))
 
 
 def gather(

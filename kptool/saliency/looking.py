@@ -21,6 +21,7 @@ from kptool.saliency.gradient import count_of, gradient
 from kptool.saliency.grid import grid_of
 from kptool.saliency.heat import Mapped, heat
 from kptool.saliency.still import still
+from kptool.schemes import marked_by
 from kptool.tasks.keypoints import Keypoints
 
 MOST_PIXELS = 400_000
@@ -78,7 +79,7 @@ def _taught(task: Keypoints) -> Mask:
     known: Mask = np.asarray(np.isfinite(task.taught).all(-1))
     if task.sets == 1:
         return np.ones((task.schemes, known.shape[1]), dtype=np.bool_)
-    return np.stack([known[task.scheme == s].any(0) for s in range(task.schemes)])
+    return marked_by(known, task.scheme, task.schemes)
 
 
 def _heat(
