@@ -17,6 +17,14 @@ Mask = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
 
+def rows_of(ids: Names, wanted: Names) -> Ints:
+    """(n,) where each of `wanted` stands in `ids`; all of them must."""
+    order = np.argsort(ids)
+    rows: Ints = order[np.searchsorted(ids, wanted, sorter=order)]
+    assert np.array_equal(ids[rows], wanted), "an id is missing"
+    return rows
+
+
 @dataclass(frozen=True)
 class Photos:
     """Pictures on disk, one a row; rows may share one picture that shows several faces.

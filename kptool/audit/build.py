@@ -16,7 +16,7 @@ from kptool.audit.suggestion import Suggestion
 from kptool.audit.voices import Voices, listen
 from kptool.audit.words import reason
 from kptool.config import Edit
-from kptool.dataset import Ints, Mask
+from kptool.dataset import Ints, Mask, rows_of
 from kptool.errors import KptoolError
 from kptool.pictures import model_images, open_frames, to_shown
 from kptool.pixels import Arrays, Tick
@@ -151,8 +151,7 @@ def tiles(found: Found) -> list[Tile]:
     arrays, outcome, listed = found.arrays, found.evidence.outcome, found.audit.suggestions
     if arrays is None or not listed:
         return []
-    place = {str(name): row for row, name in enumerate(arrays.ids)}
-    rows = np.array([place[one.id] for one in listed], dtype=np.int64)
+    rows = rows_of(arrays.ids, np.array([one.id for one in listed]))
     own = np.array([one.row for one in listed], dtype=np.int64)
     shown, pictures = to_shown(arrays, rows), model_images(arrays, rows)
     label, answer = (shown(points[own]) for points in (outcome.truth, outcome.predicted))

@@ -15,7 +15,7 @@ from kptool.check.labels import Off, judge
 from kptool.check.stands import Odd
 from kptool.check.swaps import Swap
 from kptool.crop import whole_images
-from kptool.dataset import Mask
+from kptool.dataset import Mask, rows_of
 from kptool.geometry import Floats
 from kptool.pixels import Arrays
 from kptool.report.outcome import Outcome
@@ -99,9 +99,7 @@ def _copies(
 ) -> Mapping[int, Copy]:
     if arrays is None:
         return {}
-    place = {str(name): row for row, name in enumerate(arrays.ids)}
-    rows = np.array([place[str(name)] for name in outcome.ids], dtype=np.int64)
-    return hold(equal_frames(arrays, rows), label, outcome.scheme, tails, score.copy(), rho)
+    return hold(equal_frames(arrays, rows_of(arrays.ids, outcome.ids)), label, outcome.scheme, tails, score.copy(), rho)
 
 
 def _shapes(outcome: Outcome) -> tuple[dict[int, Swap], dict[int, Off], dict[int, Odd]]:

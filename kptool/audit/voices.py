@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kptool.dataset import Ints
+from kptool.dataset import rows_of
 from kptool.engine.reopen import fold_model, reopen
 from kptool.errors import DataError, KptoolError
 from kptool.geometry import Floats, identity
@@ -56,8 +56,7 @@ def listen(run: Run, outcome: Outcome, arrays: Arrays | None, tick: Tick | None 
 
 
 def _of_folds(run: Run, outcome: Outcome, arrays: Arrays, tick: Tick | None) -> Voices:
-    place = {str(name): row for row, name in enumerate(arrays.ids)}
-    rows: Ints = np.array([place[str(name)] for name in outcome.ids], dtype=np.int64)
+    rows = rows_of(arrays.ids, outcome.ids)
     task = reopen(run, arrays)
     parts = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     out, done = [], 0
@@ -84,6 +83,5 @@ def _of_members(run: Run, outcome: Outcome) -> Voices | str:
         if set(outcome.ids.tolist()) - set(found.ids.tolist()):
             raise DataError(f"{member.path}: lacks images of {run.path}", "make the ensemble again")
         found = join([found], found.ids)[1]
-        place = {str(name): row for row, name in enumerate(found.ids)}
-        out.append(found.points[[place[str(name)] for name in outcome.ids]])
+        out.append(found.points[rows_of(found.ids, outcome.ids)])
     return Voices(np.stack(out), "runs")

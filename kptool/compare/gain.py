@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kptool.compare.against import held
-from kptool.compare.overlap import overlap, rows_of, within
+from kptool.compare.overlap import overlap, within
 from kptool.compare.read import Entry
 from kptool.compare.values import Difference
-from kptool.dataset import Mask
+from kptool.dataset import Mask, rows_of
 from kptool.errors import DataError
 from kptool.geometry import Floats
 from kptool.metrics import residuals

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from kptool.compare.read import Entry
-from kptool.dataset import Ints, Mask, Names
+from kptool.dataset import Ints, Mask, Names, rows_of
 from kptool.duplicates import unite
 from kptool.errors import DataError
 from kptool.report import Outcome
@@ -72,14 +72,6 @@ def within(outcome: Outcome, common: Overlap) -> Outcome:
     fold[rows] = outcome.fold[rows]
     truth[rows] = np.where(common.labels, outcome.truth[rows], np.nan)
     return replace(outcome, fold=fold, truth=truth, edited=None)
-
-
-def rows_of(ids: Names, wanted: Names) -> Ints:
-    """(n,) where each of `wanted` stands in `ids`; all of them must."""
-    order = np.argsort(ids)
-    rows: Ints = order[np.searchsorted(ids, wanted, sorter=order)]
-    assert np.array_equal(ids[rows], wanted), "an id is missing"
-    return rows
 
 
 def _group(outcome: Outcome) -> Ints:

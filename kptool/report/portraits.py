@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kptool.dataset import rows_of
 from kptool.pictures import model_images, to_shown
 from kptool.pixels import Arrays
 from kptool.report.half_blocks import Gallery, Portrait
@@ -25,8 +26,7 @@ def gallery(report: Report, outcome: Outcome, arrays: Arrays | None, why: str = 
 
 
 def _portraits(faces: Sequence[Face], outcome: Outcome, arrays: Arrays) -> tuple[Portrait, ...]:
-    place = {str(name): row for row, name in enumerate(outcome.ids)}
-    rows = np.array([place[face.id] for face in faces], dtype=np.int64)
+    rows = rows_of(outcome.ids, np.array([face.id for face in faces], dtype=np.str_))
     shown = to_shown(arrays, rows)
     label, answer = shown(outcome.truth[rows]), shown(outcome.predicted[rows])
     answer = np.where(np.isfinite(label).all(-1, keepdims=True), answer, np.nan)
