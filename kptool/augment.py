@@ -27,6 +27,7 @@ from kptool.geometry import (
     mirror,
     rotate,
     scale,
+    shear,
     shift,
     warp,
     warp_tensor,
@@ -75,7 +76,8 @@ class Numbers:
 def sample(generator: np.random.Generator, count: int, size: tuple[int, int], options: AugmentOptions) -> Numbers:
     """Draw the numbers for `count` images of (W, H). Scale and stretch are log-uniform: growing and shrinking alike.
 
-    A crop comes before the rest of the geometry, so that turns and shifts keep their ranges in the model's frame.
+    A crop comes before the rest of the geometry, so that turns and shifts keep their ranges in the model's frame. A
+    shear comes after it, about the frame's middle, so that it leans by no more than its range.
 
     Raises:
         UsageError: the passes leave nothing of an image.
@@ -104,6 +106,8 @@ def sample(generator: np.random.Generator, count: int, size: tuple[int, int], op
             (options.low_pass, options.low_pass_window),
         )
     )
+    if options.shear > 0:
+        to_model = to_model.then(about(centre_of(size), shear(either(options.shear))))
     return Numbers(to_model, gain, lift, high, low)
 
 

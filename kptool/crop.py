@@ -23,6 +23,8 @@ STATES: Final = {
     "outside": "lies wholly outside the photo",
 }
 """What is wrong with boxes that cannot be used, the first that holds."""
+WHOLE: Final = [0.0, 0.0, 1.0, 1.0]
+"""crop.part of all of an image."""
 FARTHEST = 1e7
 SMALLEST = 1e-3
 """px: sides and places of boxes beyond these are slips, and would take the arithmetic's precision away."""
@@ -71,8 +73,20 @@ def whole_images(sizes: Ints) -> Floats:
 
 
 def regions(dataset: Dataset, options: CropOptions) -> Floats:
-    """(N, 4) what is cropped, before margins: the face's box or the whole image; NaN where a wanted box is missing."""
-    return dataset.every_box if uses_boxes(dataset, options) else whole_images(dataset.sizes)
+    """(N, 4) what is cropped, before margins: the face's box or the image's part; NaN where a wanted box is missing.
+
+    Raises:
+        UsageError: a part of images, where faces are cut out by their boxes.
+    """
+    if not uses_boxes(dataset, options):
+        sides: Floats = np.tile(np.asarray(dataset.sizes, dtype=np.float64), 2)
+        return sides * np.asarray(options.part, dtype=np.float64)
+    if options.part != WHOLE:
+        raise UsageError(
+            f"crop.part = {options.part} is of whole images, but faces are cut out by their boxes",
+            "set crop.box=image, or leave crop.part out",
+        )
+    return dataset.every_box
 
 
 def crop_maps(dataset: Dataset, options: CropOptions) -> Affine:

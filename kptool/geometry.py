@@ -99,6 +99,14 @@ def scale(sx: npt.ArrayLike, sy: npt.ArrayLike) -> Affine:
     return linear(sx, 0, 0, sy)
 
 
+def shear(degrees: npt.ArrayLike) -> Affine:
+    """Lean upright lines about the origin, x' = x - y·tan φ: positive moves what is above it to the right.
+
+    Areas stay, and the map back is the one of -φ, as is the map that a mirror image sees.
+    """
+    return linear(1, -np.tan(np.radians(np.asarray(degrees, dtype=np.float64))), 0, 1)
+
+
 def about(centre: tuple[float, float], inner: Affine) -> Affine:
     """`inner` applied about a centre instead of the origin."""
     x, y = centre

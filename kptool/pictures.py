@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kptool.dataset import Ints
+from kptool.dataset import Dataset, Ints, Names
 from kptool.errors import DataError, KptoolError
 from kptool.files import cache_folder
 from kptool.geometry import Affine, Bytes, Floats
+from kptool.pair_files import read_pairs
 from kptool.pixels import Arrays, Tick, open_arrays, prepare, refuse_faults
 from kptool.predictions import read_points
 from kptool.runs import Run, open_members
@@ -19,6 +20,8 @@ from kptool.schema import Schema
 
 def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
     """The frames of a run's N training images, row by row as in its truth.parquet; of an ensemble, its first run's.
+
+    Of a run of verification they are the pictures of its pairs, row by row as in its pictures.parquet.
 
     They are taken from the cache where they still stand there, else made again from the run's data.
 
@@ -30,10 +33,9 @@ def open_frames(run: Run, tick: Tick | None = None) -> Arrays:
     """
     own = open_members(run)[0]
     schema = own.found.competition.schema_of_points
-    ids, _ = read_points(run.path / "truth.parquet", schema)
     arrays = _open(_kept(own) or _again(own, tick), schema)
-    if not np.array_equal(arrays.ids, ids):
-        raise DataError(f"{run.path}: its pictures are not those of its truth.parquet", "train again")
+    if not np.array_equal(arrays.ids, _ids(run)):
+        raise DataError(f"{run.path}: its pictures are not those of its own tables", "train again")
     return arrays
 
 
@@ -67,6 +69,12 @@ def contrasts(arrays: Arrays, batch: int = 512) -> Floats:
     return out
 
 
+def _ids(run: Run) -> Names:
+    if run.found.competition.task == "verification":
+        return read_pairs(run.path).images
+    return read_points(run.path / "truth.parquet", run.found.competition.schema_of_points)[0]
+
+
 def _open(folder: Path, schema: Schema) -> Arrays:
     try:
         return open_arrays(folder, schema)
@@ -85,13 +93,34 @@ def _kept(run: Run) -> Path | None:
 
 
 def _again(run: Run, tick: Tick | None) -> Path:
-    from kptool.intake import read_rows  # loads the splitters and more, which frames in the cache do not need
-
-    data = run.env["data"]
-    dataset = read_rows(run.found, run.recipe, Path(data) if data else None, tick).dataset
-    if dataset.digest != run.env["data_digest"]:
-        raise DataError(f"{data}: the data has changed since {run.path} was trained", "restore it, or train again")
     recipe = run.recipe
-    prepared = prepare(dataset, recipe.crop, recipe.model.channels, tick, recipe.image)
+    prepared = prepare(read_again(run, tick), recipe.crop, recipe.model.channels, tick, recipe.image)
     refuse_faults(prepared.faults)
     return prepared.folder
+
+
+def read_again(run: Run, tick: Tick | None = None) -> Dataset:
+    """The pictures that a run was trained on, from its data.
+
+    Raises:
+        KptoolError: the data is gone or has changed since.
+    """
+    dataset, digest = _read(run, tick)
+    if digest != run.env["data_digest"]:
+        data = run.env["data"]
+        raise DataError(f"{data}: the data has changed since {run.path} was trained", "restore it, or train again")
+    return dataset
+
+
+def _read(run: Run, tick: Tick | None) -> tuple[Dataset, str]:
+    """The run's pictures read again, and the digest of what it was trained on."""
+    # Here, because they load the splitters and more, which frames in the cache do not need.
+    from kptool.formats.pairs import read_train
+    from kptool.intake import read_rows
+
+    data = Path(run.env["data"]) if run.env["data"] else None
+    if run.found.competition.task == "verification":
+        pairs, _ = read_train(run.found.competition, data, run.recipe.data, run.recipe.seed, run.recipe.folds.count)
+        return pairs.images, pairs.digest
+    dataset = read_rows(run.found, run.recipe, data, tick).dataset
+    return dataset, dataset.digest

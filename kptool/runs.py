@@ -122,6 +122,21 @@ def open_run(path: Path) -> Run:
     return Run(path, found, parse(Recipe, table.get("recipe", {}), str(config)))
 
 
+def open_keypoint_run(path: Path, command: str) -> Run:
+    """`open_run` for a command that only knows keypoints, such as "kptool audit".
+
+    Raises:
+        UsageError: not a run, or one of verification.
+    """
+    run = open_run(path)
+    if run.found.competition.task != "keypoints":
+        raise UsageError(
+            f"{command} works on keypoints, {path} is a run of {run.found.competition.task}",
+            "kptool report, compare and submit take it",
+        )
+    return run
+
+
 def open_members(run: Run) -> list[Run]:
     """The runs whose models answer: those of an ensemble, each as it was when that was made, or else the run itself.
 

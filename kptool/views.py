@@ -86,15 +86,18 @@ def pool(points: Floats, spread: Floats) -> tuple[Floats, Floats]:
     return mean, deviation
 
 
+def shown(images: Bytes, view: Affine, size: tuple[int, int]) -> Bytes:
+    """(B, C, H, W) what a view shows of images (B, C, H', W'), see `predict_frame`."""
+    left, top = (images.shape[3] - size[0]) // 2, (images.shape[2] - size[1]) // 2
+    if np.array_equal(view.matrix, np.eye(3)):
+        return images[:, :, top : top + size[1], left : left + size[0]]
+    return warp(images, shift(-left, -top).then(view), size)
+
+
 def _one_view(
     forward: Forward, images: Bytes, scheme: Ints, view: Affine, schema: Schema, size: tuple[int, int]
 ) -> tuple[Floats, Floats]:
-    left, top = (images.shape[3] - size[0]) // 2, (images.shape[2] - size[1]) // 2
-    if np.array_equal(view.matrix, np.eye(3)):
-        shown = images[:, :, top : top + size[1], left : left + size[0]]
-    else:
-        shown = warp(images, shift(-left, -top).then(view), size)
-    points, spread = forward(shown, scheme)
+    points, spread = forward(shown(images, view, size), scheme)
     if view.mirrors:
         points, spread = mirror_points(points, schema), spread[:, list(schema.mirror)]
     px = np.sqrt(np.abs(np.linalg.det(view.matrix[:2, :2])))  # of the view that one of the frame covers

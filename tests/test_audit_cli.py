@@ -21,7 +21,7 @@ from test_cli import refused, run_kptool
 from kptool.competitions import read_recipe
 from kptool.config import Edit, differences
 from kptool.edits import read_edits, write_edits
-from kptool.engine.cross_validate import join_folds
+from kptool.engine.of_points import join_folds
 from kptool.ensemble import join, make, weigh
 from kptool.predictions import read_points
 from kptool.runs import open_run

@@ -121,6 +121,8 @@ def other_values() -> dict[str, object]:
                 new: object = not old
             elif name == "edits":
                 new = [{"image": "7", "action": "drop", "points": [], "to": []}]
+            elif name in ("part", "drop_at"):
+                new = [0.25, 0.0, 0.5, 1.0] if name == "part" else [3]
             elif isinstance(old, list):
                 new = [*old, "relu"]
             elif choices:
@@ -165,11 +167,14 @@ PINNED: dict[str, object] = {
     "data.soft_digest": "",
     "data.soft_weight": 0.5,
     "data.soft_radius": 0.0,
+    "data.pairs_from": "file",
+    "data.pairs_per_person": 10,
     "crop.width": 0,
     "crop.height": 0,
     "crop.box": "auto",
     "crop.margin": 0.2,
     "crop.aspect": "keep",
+    "crop.part": [0.0, 0.0, 1.0, 1.0],
     "crop.slack": 0.2,
     "crop.outside": "keep",
     "image.contrast": "none",
@@ -180,7 +185,13 @@ PINNED: dict[str, object] = {
     "model.backbone": "kptiny",
     "model.layers": [],
     "model.head": "auto",
+    "model.embedding": 0,
+    "model.pool": "mean",
+    "model.dropout": 0.0,
     "model.start": "middle",
+    "model.power": 1.0,
+    "model.shrink": 0.05,
+    "model.init": "torch",
     "model.upsample": 1,
     "model.sigma": 2.0,
     "model.bins": 2.0,
@@ -200,6 +211,11 @@ PINNED: dict[str, object] = {
     "train.warmup": 0.05,
     "train.loss": "auto",
     "train.loss_scale": 1.0,
+    "train.pairs": "given",
+    "train.views": 1,
+    "train.temperature": 0.1,
+    "train.label_clip": 0.0,
+    "train.drop_at": [],
     "train.ema": 0.0,
     "train.clip": 0.0,
     "train.patience": 0,
@@ -218,6 +234,7 @@ PINNED: dict[str, object] = {
     "augment.low_pass_window": 32,
     "augment.brightness": 0.15,
     "augment.contrast": 0.2,
+    "augment.shear": 0.0,
     "folds.count": 5,
     "folds.near_duplicates": True,
     "folds.stratify": True,

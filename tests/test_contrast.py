@@ -15,7 +15,7 @@ from kptool.competitions import find
 from kptool.config import CropOptions, ImageOptions, Recipe
 from kptool.contrast import DEVIATION, MEAN, contrasted
 from kptool.dataset import Dataset, Photos
-from kptool.engine.cross_validate import frames_of
+from kptool.engine.of_points import frames_of
 from kptool.errors import UsageError
 from kptool.geometry import Bytes
 from kptool.models.net import GREY, LUMA

@@ -21,7 +21,7 @@ from kptool.competitions import change_recipe, find, read_recipe
 from kptool.config import Edit, Recipe, differences, parse
 from kptool.dataset import Dataset
 from kptool.edits import apply_edits, check_edits, count_actions, read_edits, write_edits
-from kptool.engine import cross_validate
+from kptool.engine import cross_validate, of_points
 from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.state import Job
@@ -466,12 +466,12 @@ def test_a_moved_point_is_trained_on_where_it_is_in_the_photo(tmp_path: Path) ->
     mask = Edit(image=str(plain.dataset.ids[9]), action="mask", points=["nose"])
     edits = recipe.data.model_copy(update={"edits": [move, mask]})
     clean = take_in(found, recipe.model_copy(update={"data": edits}), own.data)
-    frames = cross_validate.frames_of(plain.dataset, recipe)
-    assert cross_validate.frames_of(clean.dataset, recipe) == frames
-    labels = cross_validate.labels_frame(frames, clean)
+    frames = of_points.frames_of(plain.dataset, recipe)
+    assert of_points.frames_of(clean.dataset, recipe) == frames
+    labels = of_points.labels_frame(frames, clean)
     assert labels is not None
-    assert cross_validate.labels_frame(frames, plain) is None
-    task = cross_validate.make_task(frames, clean.dataset.schema, clean.scheme, 1, recipe, "cpu", labels=labels)
+    assert of_points.labels_frame(frames, plain) is None
+    task = of_points.make_task(frames, clean.dataset.schema, clean.scheme, 1, recipe, "cpu", labels=labels)
     assert isinstance(task, Keypoints)
     rows = np.arange(len(plain.dataset))
     there = task.arrays.to_frame.inverse()(task.trainable(rows))

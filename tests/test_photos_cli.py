@@ -34,7 +34,7 @@ from test_cli import refused, run_kptool
 
 from kptool.competitions import find, read_recipe
 from kptool.dataset import Predictions
-from kptool.engine.cross_validate import frames_of, make_task
+from kptool.engine.of_points import frames_of, make_task
 from kptool.formats import dlib
 from kptool.geometry import Floats
 from kptool.intake import read_test, take_in

@@ -14,8 +14,8 @@ from kptool.config import ModelOptions, Recipe
 from kptool.geometry import Floats, identity, shift
 from kptool.models.heads import Head, Heatmap, Regression, SimCC, SoftArgmax
 from kptool.models.heads.places import pitch
-from kptool.models.layers import Lattice
-from kptool.models.net import Net, build
+from kptool.models.layers import Flow, Lattice
+from kptool.models.net import Body, Net, build
 from kptool.pixels import Arrays
 from kptool.saliency import Looks, first_filters, look
 from kptool.saliency.gradient import axes, energy, signs
@@ -62,7 +62,7 @@ def pinned(places: Floats, size: Sides, cells: Sides, lattice: Lattice | None) -
 
 
 def plain(backbone: nn.Module, head: Head) -> Net:
-    return Net(backbone, head, [0.0], [1 / 255])  # grey levels as they are
+    return Net(Body(backbone, Flow(1, None), [0.0], [1 / 255]), head)  # grey levels as they are
 
 
 def inside(size: Sides, margin: Sequence[float], *shape: int) -> Floats:

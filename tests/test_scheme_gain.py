@@ -21,8 +21,9 @@ from kptool.cli import answer as steps
 from kptool.competitions import find
 from kptool.config import Recipe
 from kptool.dataset import Dataset, Ints, Lookup, Predictions
-from kptool.engine.cross_validate import begin, frames_of, make_task
+from kptool.engine.cross_validate import begin
 from kptool.engine.fit import fit
+from kptool.engine.of_points import frames_of, make_task
 from kptool.engine.state import Job, final_model
 from kptool.errors import DataError
 from kptool.geometry import Floats, about, identity, scale, shift

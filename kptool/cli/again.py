@@ -15,7 +15,8 @@ from kptool.cli.terminal import counting
 from kptool.compare.gain import Gain, lines
 from kptool.config import Recipe
 from kptool.device import pick_device
-from kptool.engine.cross_validate import begin, refuse_other_schemes, refuse_other_weights
+from kptool.engine.cross_validate import begin, refuse_other_weights
+from kptool.engine.of_points import refuse_other_schemes
 from kptool.errors import KptoolError, UsageError
 from kptool.folds import load as load_folds
 from kptool.intake import Intake, take_in

@@ -41,9 +41,9 @@ def audit(
 
     Example: kptool audit runs/demo/20260131-120000-default
     """
-    from kptool.runs import open_run
+    from kptool.runs import open_keypoint_run
 
-    opened = open_run(run)  # before anything heavy is loaded
+    opened = open_keypoint_run(run, "kptool audit")  # before anything heavy is loaded
     if apply and opened.members is not None:
         raise UsageError(f"{run} is an ensemble and has no recipe to train again", "audit one of its runs with --apply")
     if not apply and workers is not None:

@@ -25,7 +25,8 @@ def compare(
     rows: Annotated[
         str,
         typer.Option(
-            metavar="WHICH", help="Images scored: common = those that all runs predicted, or all = each its own."
+            metavar="WHICH",
+            help="Images or pairs scored: common = what all runs predicted, or all = each its own.",
         ),
     ] = "common",
     csv: Annotated[
@@ -45,13 +46,12 @@ def compare(
     if csv not in (None, "-") and Path(str(csv)).is_dir():
         raise UsageError(f"--csv {csv}: is a folder", "name a file")
 
-    from kptool.compare.build import compare as hold
     from kptool.compare.plain import to_csv
-    from kptool.compare.read import read
+    from kptool.compare.runs import compare_runs
     from kptool.files import write_text
 
     paths, base = _order(runs, against)
-    made = hold(read(paths), base, "all" if rows == "all" else "common")
+    made = compare_runs(paths, base, "all" if rows == "all" else "common")
     if csv not in (None, "-"):
         write_text(Path(str(csv)), to_csv(made))
     _show(made, csv == "-", markdown, as_json)

@@ -29,9 +29,9 @@ def ensemble(
 
     Example: kptool ensemble runs/demo/20260131-120000-default runs/demo/20260131-130000-default
     """
-    from kptool.runs import open_run
+    from kptool.runs import open_keypoint_run
 
-    opened = [open_run(path) for path in members]  # before anything heavy is loaded
+    opened = [open_keypoint_run(path, "kptool ensemble") for path in members]  # before anything heavy is loaded
 
     import time
 

@@ -47,6 +47,8 @@ class Live:
         epochs: epochs each is to run, until its own news says otherwise.
         unit: of the held-out score.
         metric: what the held-out score is called; lower is better.
+        baseline: what the score without a network is called.
+        rows: what is counted per second.
         workers: how many folds run side by side.
         clock: seconds that only ever grow.
     """
@@ -58,11 +60,14 @@ class Live:
         epochs: int,
         unit: str = "px",
         metric: str = "held-out RMSE",
+        baseline: str = "mean shape",
+        rows: str = "img",
         workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         assert workers >= 1, workers
         self._console, self._unit, self._metric = console, unit, metric
+        self._baseline, self._rows = baseline, rows
         self._workers, self._clock = workers, clock
         nan = math.nan
         self._folds = {f: Fold(Progress(f, 0, epochs, nan, None, nan, 0.0, 0.0, "waiting")) for f in folds}
@@ -119,13 +124,16 @@ class Live:
         best = "" if fold.best is None else f"best {number(fold.best[0])} {unit} at epoch {fold.best[1]}"
         if now.state != "training":
             parts = [f"{now.state} after epoch {now.epoch}/{now.epochs}", f"{self._metric} {best}" if best else ""]
-            parts += [f"mean shape {number(fold.baseline)} {unit}", duration(now.seconds)]
+            parts += [f"{self._baseline} {number(fold.baseline)} {unit}", duration(now.seconds)]
         else:
             score = f"{self._metric} {number(fold.heldout)} {unit}" + (f" ({best})" if best else "")
             clock = self._clock()
             left = total_left(list(self._folds.values()), self._workers, clock)
             parts = [f"epoch {now.epoch}/{now.epochs}", f"loss {number(fold.loss, 4)}", score]
-            parts += [f"mean shape {number(fold.baseline)} {unit}", f"{number(fold.speed or None, 0)} img/s"]
+            parts += [
+                f"{self._baseline} {number(fold.baseline)} {unit}",
+                f"{number(fold.speed or None, 0)} {self._rows}/s",
+            ]
             parts += [f"ETA {duration(fold.left(clock))}, all folds {duration(left)}"]
         return f"fold {now.fold}: " + "  ".join(part for part in parts if part)
 
@@ -135,8 +143,8 @@ class Live:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
         for title, width in (("fold", 4), ("epoch", 9), ("", 7), ("loss", 8)):
             table.add_column(title, width=width, justify="left" if not title else "right")
-        scores = (f"{self._metric} {self._unit}", f"best {self._unit}", f"mean shape {self._unit}")
-        for title, width in zip((*scores, "img/s", "ETA"), (8, 7, 8, 7, 13), strict=True):
+        scores = (f"{self._metric} {self._unit}", f"best {self._unit}", f"{self._baseline} {self._unit}")
+        for title, width in zip((*scores, f"{self._rows}/s", "ETA"), (8, 7, 8, 7, 13), strict=True):
             table.add_column(Text(title), width=width, justify="right")
         for fold in folds:
             now = fold.now
@@ -153,4 +161,4 @@ class Live:
             )
         speed = number(sum(fold.speed for fold in folds) or None, 0)
         left = duration(total_left(folds, self._workers, clock))
-        return Group(table, Text(f"{duration(clock - self._began)} elapsed, ETA {left}, {speed} img/s"))
+        return Group(table, Text(f"{duration(clock - self._began)} elapsed, ETA {left}, {speed} {self._rows}/s"))

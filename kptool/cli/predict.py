@@ -49,9 +49,11 @@ def predict(
 
     Example: kptool predict runs/ibug-300w/20260131-120000-default me.jpg --box 120,80,300,300 --draw drawn
     """
-    from kptool.runs import open_run
+    from kptool.runs import open_keypoint_run
 
-    opened = open_run(run)  # before torch is loaded, so that a slip of the pen is answered at once
+    opened = open_keypoint_run(
+        run, "kptool predict"
+    )  # before torch is loaded, so that a slip of the pen is answered at once
 
     from kptool.cli.own import Ways, find_faces, plan, run_model
     from kptool.cli.own_results import tell

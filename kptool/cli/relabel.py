@@ -42,9 +42,9 @@ def relabel(
 
     Example: kptool relabel runs/demo/20260131-120000-default --apply
     """
-    from kptool.runs import open_run
+    from kptool.runs import open_keypoint_run
 
-    opened = open_run(run)  # before anything heavy is loaded
+    opened = open_keypoint_run(run, "kptool relabel")  # before anything heavy is loaded
 
     from kptool.cli.terminal import counting, make_console
     from kptool.relabel import relabel as fill

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-
-from kptool.errors import KptoolError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,31 +25,47 @@ def report(
     curves: Annotated[bool, typer.Option("--curves", help="Only error distributions and the training.")] = False,
     folds: Annotated[bool, typer.Option("--folds", help="Only the folds.")] = False,
     schemes: Annotated[bool, typer.Option("--schemes", help="Only the marking schemes.")] = False,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Of verification: only the hardest and surest pairs.")] = False,
+    people: Annotated[bool, typer.Option("--people", help="Of verification: only who fails most.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with everything.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Report a run's out-of-fold errors: score, baseline, schemes, points, kinds of faces, curves, worst faces.
 
+    Of a run of verification: accuracy, ROC, score histograms, the hardest and surest pairs, people who fail most.
     Sections may be combined; the score, warnings and what to try always come first.
 
     Example: kptool report runs/demo/20260131-120000-default
     """
+    from kptool.cli.report_parts import page_file
     from kptool.runs import open_run
 
     opened = open_run(run)  # before anything heavy is loaded
-    page = _page_file(opened, html, show)
+    page = page_file(opened, html, show)
+    wanted = {
+        "schemes": schemes, "folds": folds, "points": points, "faces": faces, "pairs": pairs, "people": people,
+        "curves": curves,
+    }  # fmt: skip
+    sections = [name for name, asked in wanted.items() if asked]
+    if opened.found.competition.task == "verification":
+        from kptool.cli.report_pairs import report_pairs
 
+        report_pairs(opened, sections, page, show, as_json)
+    else:
+        _report_points(opened, sections, page, show, as_json)
+
+
+def _report_points(opened: Run, asked: list[str], page: Path | None, show: bool, as_json: bool) -> None:
+    from kptool.cli.report_parts import frames_of, sections_of
     from kptool.cli.terminal import make_console
     from kptool.report import build, to_json
     from kptool.report.load import load
+    from kptool.report.terminal import SECTIONS
 
-    asked: dict[Section, bool] = {
-        "schemes": schemes, "folds": folds, "points": points, "faces": faces, "curves": curves,
-    }  # fmt: skip
-    sections = [name for name, wanted in asked.items() if wanted]
+    sections = sections_of(asked, SECTIONS, opened)
     console, outcome = make_console(stderr=as_json), load(opened)
-    arrays, why = _frames(opened, console, wanted=faces or page is not None)
+    arrays, why = frames_of(opened, console, wanted="faces" in sections or page is not None)
     if arrays is not None:
         from kptool.pictures import contrasts
 
@@ -77,33 +90,6 @@ class Seen(NamedTuple):
     why: str
 
 
-def _page_file(run: Run, html: Path | None, show: bool) -> Path | None:
-    """Where the page goes; None where none is asked for."""
-    file = run.path / "report.html" if html is None and show else html
-    if file is not None and (file.is_dir() or file.suffix.lower() != ".html"):
-        what = "is a folder" if file.is_dir() else "does not end in .html"
-        raise UsageError(f"--html {file} {what}", "name a file such as report.html")
-    if file is not None:  # told now, and not after the work
-        parent = next(folder for folder in file.resolve().parents if folder.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise UsageError(f"--html {file}: {parent} is no folder that can be written to", "name another place")
-    return file
-
-
-def _frames(run: Run, console: Console, wanted: bool) -> tuple[Arrays | None, str]:
-    """The run's frames; where they are not wanted, only those that the cache has, since photos take minutes."""
-    from kptool.cli.terminal import counting
-    from kptool.pictures import cached_frames, open_frames
-
-    if not wanted:
-        return cached_frames(run), ""
-    try:
-        with counting(console, "opening the pictures") as tick:
-            return open_frames(run, tick), ""
-    except KptoolError as error:
-        return None, f"{error} (with the data back in its place they can be made again)"
-
-
 def _render(console: Console, seen: Seen, sections: list[Section]) -> None:
     from kptool.report.half_blocks import NONE, can_show
     from kptool.report.pen import Pen
@@ -116,14 +102,10 @@ def _render(console: Console, seen: Seen, sections: list[Section]) -> None:
 
 
 def _write_page(console: Console, seen: Seen, file: Path, show: bool) -> None:
-    from rich.markup import escape
-
+    from kptool.cli.report_parts import say_page
     from kptool.cli.terminal import counting
     from kptool.page import write_page
 
     with counting(console, "writing the page") as tick:
         size = write_page(file, seen.run, seen.report, seen.outcome, seen.arrays, seen.why, tick)
-    without = f", without pictures: {seen.why}" if seen.why else ""
-    console.print(f"{escape(str(file))}, {size / 1e6:.1f} MB{escape(without)}", soft_wrap=True)
-    if show and typer.launch(file.resolve().as_uri()):
-        console.print("no browser could be opened", soft_wrap=True)
+    say_page(console, file, size, seen.why, show)

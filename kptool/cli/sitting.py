@@ -16,24 +16,29 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from kptool import verification
 from kptool.cli.live import Live, say
+from kptool.cli.taking import say_what_came_in, take_in_any
 from kptool.cli.terminal import counting
-from kptool.competitions import Found, change_recipe, find, read_recipe
+from kptool.competitions import change_recipe, find, read_recipe
 from kptool.config import Recipe
 from kptool.device import pick_device, pick_workers
 from kptool.engine import cross_validate
-from kptool.engine.cross_validate import wanted_folds
-from kptool.engine.progress import Progress
+from kptool.engine.cross_validate import Taken, wanted_folds
+from kptool.engine.of_points import refuse_other_schemes
+from kptool.engine.progress import MEASURES, Progress
 from kptool.errors import KptoolError, UsageError
-from kptool.intake import Intake, take_in
+from kptool.intake import Intake
 from kptool.pictures import cached_frames, contrasts
 from kptool.report import build, to_json
 from kptool.report.load import load
 from kptool.report.terminal import render
 from kptool.runs import Run, lock, open_run, refuse_changes, unfinished, write_env
 from kptool.track import Tracker
-from kptool.track.facts import facts_of, scores_of
+from kptool.track.facts import facts_of, pair_scores_of, scores_of
 from kptool.track.follower import Follower
+from kptool.verification.load import load as load_pairs
+from kptool.verification.terminal import render as render_pairs
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Sitting(NamedTuple):
     """A run and the data it trains on."""
 
     run: Run
-    intake: Intake
+    taken: Taken
 
 
 def begin(console: Console, wish: Wish) -> Sitting:
@@ -65,12 +70,12 @@ def begin(console: Console, wish: Wish) -> Sitting:
     if old is not None and _wants_old(console, old):
         return resume_run(console, wish, old.path)
     with counting(console, "reading and checking the data") as tick:
-        intake = take_in(found, recipe, wish.data, tick=tick)
-    _say_what_came_in(console, found, recipe, intake)
+        taken = take_in_any(found, recipe, wish.data, tick=tick)
+    say_what_came_in(console, found, recipe, taken)
     env = {"data": str(wish.data.resolve()) if wish.data else None, "device": device, "folds": wanted}
     with counting(console, "preparing pixels, timing this machine") as tick:
-        run = cross_validate.begin(wish.runs, found, recipe, intake, env, tick)
-    return Sitting(run, intake)
+        run = cross_validate.begin(wish.runs, found, recipe, taken, env, tick)
+    return Sitting(run, taken)
 
 
 def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
@@ -91,9 +96,10 @@ def resume_run(console: Console, wish: Wish, path: Path) -> Sitting:
             write_env(run.path, env | {"folds": sorted({*run.wanted, *wanted})})
     data = wish.data or (Path(env["data"]) if env["data"] else None)
     with counting(console, "reading and checking the data") as tick:
-        intake = take_in(run.found, run.recipe, data, run.path / "folds.parquet", tick)
-    cross_validate.refuse_other_schemes(run, intake)
-    return Sitting(run, intake)
+        taken = take_in_any(run.found, run.recipe, data, run.path / "folds.parquet", tick)
+    if isinstance(taken, Intake):
+        refuse_other_schemes(run, taken)
+    return Sitting(run, taken)
 
 
 def _recipe_again(run: Run, wish: Wish) -> Recipe:
@@ -130,19 +136,23 @@ def followed(console: Console, run: Run, trackers: Mapping[str, Tracker]) -> Ite
         yield follower
 
 
-def train(console: Console, run: Run, intake: Intake, workers: int | None, follower: Follower) -> None:
+def train(console: Console, run: Run, taken: Taken, workers: int | None, follower: Follower) -> None:
     """Train what is left, shown live and to trackers; however it stops, say how to go on."""
     left = [k for k in run.wanted if k not in run.finished]
     side_by_side = pick_workers(str(run.env["device"]), max(1, len(left)), workers)
     console.print(f"run {escape(str(run.path))}, {side_by_side} at a time, {run.env['precision']}", soft_wrap=True)
     try:
-        with Live(console, left, run.recipe.train.epochs, workers=side_by_side) as live:
+        measure = MEASURES[run.found.competition.task]
+        with Live(
+            console, left, run.recipe.train.epochs, measure.unit, measure.metric, measure.baseline, measure.rows,
+            side_by_side,
+        ) as live:  # fmt: skip
 
             def watch(progress: Progress) -> None:
                 live.update(progress)
                 follower.update(progress)
 
-            cross_validate.train(run, intake, watch, workers)
+            cross_validate.train(run, taken, watch, workers)
     except (KptoolError, KeyboardInterrupt):
         console.print(f"to go on: {escape(_resume_line(run, follower.names))}", soft_wrap=True)
         raise
@@ -150,6 +160,22 @@ def train(console: Console, run: Run, intake: Intake, workers: int | None, follo
 
 def finish(console: Console, run: Run, as_json: bool, follower: Follower | None = None) -> None:
     """Print the report and the next command; trackers are told the scores first."""
+    if run.found.competition.task == "verification":
+        report_pairs(run, follower, console, as_json)
+    else:
+        report_points(run, follower, console, as_json)
+    if as_json:
+        return
+    data = run.env["data"]
+    if run.found.competition.has_test:
+        line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
+    else:
+        line = f"{shlex.join(['kptool', 'predict', str(run.path)])} YOUR-PHOTOS --draw drawn"
+    console.print(f"\nnext: {escape(line)}", soft_wrap=True)
+
+
+def report_points(run: Run, follower: Follower | None, console: Console, as_json: bool) -> None:
+    """Print what a run of keypoints reached, and tell the trackers."""
     outcome, arrays = load(run), cached_frames(run)
     if arrays is not None:  # as kptool report does, so that both say the same
         outcome = replace(outcome, contrast=contrasts(arrays))
@@ -158,14 +184,19 @@ def finish(console: Console, run: Run, as_json: bool, follower: Follower | None 
         follower.finish(scores_of(result))
     if as_json:
         typer.echo(json.dumps(to_json(result), indent=2, allow_nan=False))
-        return
-    render(result, console)
-    data = run.env["data"]
-    if run.found.competition.has_test:
-        line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
     else:
-        line = f"{shlex.join(['kptool', 'predict', str(run.path)])} YOUR-PHOTOS --draw drawn"
-    console.print(f"\nnext: {escape(line)}", soft_wrap=True)
+        render(result, console)
+
+
+def report_pairs(run: Run, follower: Follower | None, console: Console, as_json: bool) -> None:
+    """Print what a run of verification reached, and tell the trackers."""
+    result = verification.build(load_pairs(run))
+    if follower is not None:
+        follower.finish(pair_scores_of(result))
+    if as_json:
+        typer.echo(json.dumps(verification.to_json(result), indent=2, allow_nan=False))
+    else:
+        render_pairs(result, console)
 
 
 def _resume_line(run: Run, trackers: Sequence[str] = ()) -> str:
@@ -181,18 +212,3 @@ def _wants_old(console: Console, old: Run) -> bool:
         soft_wrap=True,
     )
     return False
-
-
-def _say_what_came_in(console: Console, found: Found, recipe: Recipe, intake: Intake) -> None:
-    rows = len(intake.dataset)
-    names = ", ".join(
-        f"{int((intake.scheme == s).sum())} marked with {name}" for s, name in enumerate(intake.schemes.names)
-    )
-    groups = int(intake.folds.group.max()) + 1
-    console.print(
-        f"{escape(found.competition.title)}: {rows} images ({names}), {groups} groups that must not part; "
-        f"recipe {escape(recipe.name)} {recipe.digest}, {recipe.folds.count} folds",
-        soft_wrap=not console.is_terminal,
-    )
-    for note in intake.notes:
-        console.print(f"note: {escape(note)}", soft_wrap=not console.is_terminal)

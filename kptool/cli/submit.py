@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kptool.errors import UsageError
+
 
 def submit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as kptool cv printed it.")],
@@ -19,7 +21,7 @@ def submit(
         list[str] | None,
         typer.Option(
             metavar="FORM",
-            help="lookup, long, wide, dlib or coco; may be repeated; default: the competition's own.",
+            help="lookup, long, wide, dlib, coco or pairs; may be repeated; default: the competition's own.",
             show_default=False,
         ),
     ] = None,
@@ -27,6 +29,10 @@ def submit(
         str,
         typer.Option(metavar="WHAT", help="Pictures that cannot be used: fail, or skip = the mean shape answers."),
     ] = "fail",
+    pairs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of verification: a list of pairs to answer instead of the competition's."),
+    ] = None,
     message: Annotated[str, typer.Option(metavar="TEXT", help="The note that goes with the upload.")] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the provenance as JSON, of several forms as a list.")
@@ -34,45 +40,25 @@ def submit(
 ) -> None:
     """Write a run's submission: all folds averaged, mirrored and shifted views, each row in the scheme it asks for.
 
+    Of verification: score and decision of each pair; where the list tells the truth, what they score is printed once.
+
     Example: kptool submit runs/demo/20260131-120000-default
     """
     from kptool.runs import open_run
 
     opened = open_run(run)  # before anything heavy is loaded
     out.mkdir(parents=True, exist_ok=True)  # nor is it time to learn after predicting that it cannot be made
-
-    from dataclasses import replace
-
-    from rich.markup import escape
-
-    from kptool.cli.answer import answer, find_all_bad, write_all
-    from kptool.cli.terminal import counting, make_console
-    from kptool.intake import read_test
-    from kptool.pixels import check_on_bad
-    from kptool.submit import choose, kaggle_line
-    from kptool.submit.coco import ids_of
-
-    competition = opened.found.competition
-    forms = choose(form or [], competition.form)
-    check_on_bad(on_bad)  # before the pictures are opened
-    console = make_console(stderr=as_json)
     known = opened.env["data"]
     folder = data or (Path(known) if known else None)
-    with counting(console, "reading the test files") as tick:
-        test = read_test(opened.found, folder)
-        test = find_all_bad(opened, test, tick)
-    ids = ids_of(competition, test.dataset, folder)
-    answers = replace(answer(console, opened, test, on_bad), image_ids=ids)
-    done = write_all(opened, answers, forms, out)
-    if as_json:
-        texts = [beside.read_text(encoding="utf-8") for _, beside, _ in done]
-        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]\n", nl=False)
+    if opened.found.competition.task == "verification":
+        from kptool.cli.submit_pairs import submit_pairs
+        from kptool.submit.pairs import refuse_other_forms
+
+        refuse_other_forms(form or [], opened.found.competition.slug)
+        submit_pairs(opened, folder, pairs, out, as_json)
         return
-    for path, beside, told in done:
-        console.print(f"{escape(str(path))}: {told.rows} values, checked", soft_wrap=True)
-        console.print(f"{escape(str(beside))}: where they come from", soft_wrap=True)
-    sent = [(path, told) for path, _, told in done if told.form == competition.form and path.suffix == ".csv"]
-    if competition.kaggle and sent:
-        path, told = sent[0]
-        note = message or f"{opened.path.name} {opened.digest}, out-of-fold {told.score}"
-        console.print(f"\nnext: {escape(kaggle_line(competition.kaggle, path, note))}", soft_wrap=True)
+    if pairs is not None:
+        raise UsageError(f"--pairs {pairs}: {run} is a run of keypoints", "leave it out")
+    from kptool.cli.submit_points import submit_points
+
+    submit_points(opened, folder, form or [], on_bad, out, message, as_json)

@@ -1,4 +1,7 @@
-"""Runs side by side: `compare` makes the table and the paired bootstrap; `terminal`, `markdown` and `plain` show it."""
+"""Runs side by side: `compare` makes the table and the paired bootstrap; `terminal`, `markdown` and `plain` show it.
+
+`runs.compare_runs` takes folders of any task; `pairs.compare_pairs` is `compare` of runs of pairs.
+"""
 
 from kptool.compare.build import compare
 from kptool.compare.read import Entry, read

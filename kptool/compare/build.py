@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from kptool.compare.against import differences
+from kptool.compare.lines import keys_of, last_heldout, line, mean, seeds
 from kptool.compare.notes import notes
 from kptool.compare.overlap import Overlap, overlap, within
 from kptool.compare.read import Entry, data_note
-from kptool.compare.settings import but_for_the_seed, differing, loss_name
-from kptool.compare.values import Comparison, Line, Rows, Scores, Seeds
-from kptool.config import flat
+from kptool.compare.settings import loss_name
+from kptool.compare.values import Comparison, Line, Measure, Rows, Scores
 from kptool.errors import DataError
 from kptool.report import Outcome, Report, build
 from kptool.report.bootstrap import RESAMPLES, SEED
+from kptool.report.scores import Score
+from kptool.report.words import digits
 
-NAN = math.nan
+# Keys of figures beside the leading one; RMSE is in px, over all labelled coordinates.
+RMSE: Final = "score_rmse_px"
+COMPLETE: Final = "score_complete_rmse_px"  # of the images with every point labelled
+COMPLETE_IMAGES: Final = "score_complete_images"
+SCHEME: Final = "score of "  # the competition's metric, of the images of one marking scheme
+TEST_MIX: Final = "score_test_mix_rmse_px"  # RMSE at the test set's mix of schemes
 
 
 def compare(entries: Sequence[Entry], base: int = 0, rows: Rows = "common", seed: int = SEED) -> Comparison:
@@ -35,9 +43,7 @@ def compare(entries: Sequence[Entry], base: int = 0, rows: Rows = "common", seed
         DataError: runs of different data, or without an image in common.
     """
     said = [data_note(entries[base], entry) for entry in entries]
-    common = overlap(entries)
-    trained = [entry.run.recipe for entry in entries if entry.run.members is None]
-    keys = differing(trained) if trained else ()
+    common, keys = overlap(entries), keys_of(entries)
     reports = [
         build(replace(entry.outcome, edited=None), details=False) for entry in entries
     ]  # scores are of labels as given
@@ -50,10 +56,16 @@ def compare(entries: Sequence[Entry], base: int = 0, rows: Rows = "common", seed
         metric=lead.name,
         unit=lead.unit,
         normaliser=lead.normaliser,
+        higher_is_better=False,
+        pooled=True,
+        step=lead.unit,
+        measures=_measures([line.common if rows == "common" else line.own for line in lines], lead),
+        heldout=Measure("heldout_rmse_px", "held out", "px", 7, 3),
+        things="images",
         settings=keys,
         rows=rows,
         lines=lines,
-        seeds=_seeds(entries),
+        seeds=seeds(entries),
         base=base,
         differences=tuple(differences(entries, base, seed)),
         resamples=RESAMPLES,
@@ -74,51 +86,39 @@ def _refuse_other_normaliser(base: Report, reports: Sequence[Report]) -> None:
 
 
 def _line(entry: Entry, keys: Sequence[str], report: Report, common: Overlap) -> Line:
-    run, recipe, curves = entry.run, entry.run.recipe, [curve for curve in entry.curves if curve]
-    heldout = [scores[-1] for curve in curves if (scores := [e.heldout for e in curve if e.heldout is not None])]
-    # What stands for an ensemble's recipe is that of its first run, and tells nothing.
-    table, loss = (flat(recipe), loss_name(recipe)) if run.members is None else ({}, "")
-    half, own = _half(entry.outcome), _scores(report)
-    squares = [(rmse / half) ** 2 for rmse in heldout]
+    half, own, heldout = _half(entry.outcome), _scores(report), last_heldout(entry)
     alone = within(entry.outcome, common)
-    return Line(
-        name=entry.name,
-        path=run.path,
-        recipe=entry.outcome.recipe_name,
-        digest=entry.outcome.recipe_digest,
-        seed=recipe.seed,
-        settings={key: table[key] for key in keys if key in table},
-        folds=(len(run.finished), recipe.folds.count),
-        parameters=_known(run.env.get("parameters")),
-        epochs=_mean([curve[-1].epoch for curve in curves]),
-        loss=loss,
-        train_loss=_mean([curve[-1].loss for curve in curves]),
-        heldout=_mean(heldout),
-        heldout_mse=_mean(squares),
-        half=half,
-        own=own,
-        common=own if _same(alone, entry.outcome) else _scores(build(alone, details=False)),
-        seconds=_known(entry.outcome.seconds),
-        images_per_second=_known(entry.outcome.images_per_second),
-        device=entry.outcome.device,
-        precision=entry.outcome.precision,
-        keep=entry.outcome.keep,
-    )
+    shared = own if _same(alone, entry.outcome) else _scores(build(alone, details=False))
+    speed, loss = entry.outcome.images_per_second, loss_name(entry.run.recipe)
+    made = line(entry, keys, own, shared, speed, loss, mean(heldout))
+    return replace(made, half=half, heldout_mse=mean([(rmse / half) ** 2 for rmse in heldout]))
 
 
 def _scores(report: Report) -> Scores:
     found = report.metrics
-    return Scores(
-        lead=report.lead.score.value,
-        fold_mean=report.lead.fold_mean,
-        fold_std=report.lead.fold_std,
-        rmse=found.rmse,
-        complete=found.complete.rmse,
-        by_scheme={name: part.lead for name, part in found.by_scheme.items()},
-        test_mix=found.rmse_test_mix,
-        images=found.images,
-        values=found.values,
-        complete_images=found.complete.images,
+    beside: dict[str, float] = {
+        RMSE: found.rmse,
+        COMPLETE: found.complete.rmse,
+        COMPLETE_IMAGES: found.complete.images,
+        **{f"{SCHEME}{name}": part.lead for name, part in found.by_scheme.items()},
+        TEST_MIX: found.rmse_test_mix,
+    }
+    fold_mean, fold_std = report.lead.fold_mean, report.lead.fold_std
+    return Scores(report.lead.score.value, fold_mean, fold_std, found.images, found.values, beside)
+
+
+def _measures(shown: Sequence[Scores], lead: Score) -> tuple[Measure, ...]:
+    """The figures beside the leading one; the table shows those that tell something more."""
+    part = any(0 < one.beside[COMPLETE_IMAGES] < one.images for one in shown)
+    keys = list(dict.fromkeys(key for one in shown for key in one.beside if key.startswith(SCHEME)))
+    told = [key for key in keys if any(not math.isnan(one.beside.get(key, math.nan)) for one in shown)]
+    several, places = len(told) > 1, digits(lead.unit)
+    return (
+        Measure(RMSE, "RMSE", "px", 11, 3, shown=lead.name != "RMSE"),
+        Measure(COMPLETE, "complete", "px", 11, 3, shown=part),
+        Measure(COMPLETE_IMAGES, "complete", "images", 0, 0, best="", shown=False),
+        *(Measure(k, k.removeprefix(SCHEME), lead.unit, 8, places, shown=several and k in told) for k in keys),
+        Measure(TEST_MIX, "test mix", "px", 9, 3, shown=several and lead.name == "RMSE"),
     )
 
 
@@ -129,24 +129,4 @@ def _same(one: Outcome, two: Outcome) -> bool:
 def _half(outcome: Outcome) -> float:
     """Half the width of the frames, px; NaN where the images are other than the frames that the model is shown."""
     whole = bool((outcome.sizes == outcome.size).all() and (outcome.to_frame.matrix == np.eye(3)).all())
-    return outcome.size[0] / 2 if whole else NAN
-
-
-def _seeds(entries: Sequence[Entry]) -> tuple[Seeds, ...]:
-    """The groups of two or more seeds of one recipe; a seed that was run twice counts once."""
-    groups: dict[str, dict[int, int]] = {}
-    for place, entry in enumerate(entries):
-        recipe = entry.run.recipe
-        if entry.run.members is not None:
-            continue
-        groups.setdefault(but_for_the_seed(recipe), {}).setdefault(recipe.seed, place)
-    several = [list(places.values()) for places in groups.values() if len(places) > 1]
-    return tuple(Seeds(f"{entries[p[0]].run.recipe.name}, {len(p)} seeds", tuple(p)) for p in several)
-
-
-def _known(value: float | None) -> float:
-    return NAN if value is None else float(value)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else NAN
+    return outcome.size[0] / 2 if whole else math.nan

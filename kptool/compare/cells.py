@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kptool.compare.values import Comparison, Line, Seeds
+from kptool.compare.values import Best, Comparison, Line, Seeds
 from kptool.report.words import count, figure
 
 Number = Callable[[Line], float]
@@ -16,7 +16,7 @@ Number = Callable[[Line], float]
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure or word; `best` marks the lowest of its column."""
+    """One figure or word; `best` marks the best of its column."""
 
     text: str
     best: bool = False
@@ -53,7 +53,7 @@ def figures(
     need: int,
     get: Number,
     places: int = 0,
-    score: bool = False,
+    best: Best = "",
     show: Callable[[float], str] | None = None,
     fair: bool | None = None,
 ) -> Column:
@@ -61,15 +61,15 @@ def figures(
 
     Args:
         places: decimals; 0 = a count.
-        score: lower is better, and the lowest is marked where all are of one set of images.
+        best: of scores, whether the lowest or the highest is marked, where all are of one set of images.
         fair: whether they are, where it is not the scores shown that decide it.
         show: how a number is written, instead of `places`.
     """
     write = show or (lambda value: figure(value, places) if places else count(round(value)))
     values = [get(line) for line in made.lines]
-    best = _best(values) if score and (made.comparable if fair is None else fair) else set()
-    cells = [Cell("" if math.isnan(v) else write(v), n in best) for n, v in enumerate(values)]
-    groups = [_of_seeds(values, group, write, score) for group in made.seeds]
+    marked = _best(values, best if (made.comparable if fair is None else fair) else "")
+    cells = [Cell("" if math.isnan(v) else write(v), n in marked) for n, v in enumerate(values)]
+    groups = [_of_seeds(values, group, write, best != "") for group in made.seeds]
     return Column(*head, need, (*cells, *map(Cell, groups)))
 
 
@@ -81,12 +81,13 @@ def _of_seeds(values: Sequence[float], group: Seeds, write: Callable[[float], st
     return f"{write(float(own.mean()))}{spread}"
 
 
-def _best(values: Sequence[float]) -> set[int]:
-    """Places of the lowest, where not all are the same."""
+def _best(values: Sequence[float], best: Best) -> set[int]:
+    """Places of the lowest or highest, where not all are the same."""
     known = [value for value in values if not math.isnan(value)]
-    if len(set(known)) < 2:
+    if not best or len(set(known)) < 2:
         return set()
-    return {place for place, value in enumerate(values) if value == min(known)}
+    wanted = min(known) if best == "lowest" else max(known)
+    return {place for place, value in enumerate(values) if value == wanted}
 
 
 def worded(made: Comparison, title: str, need: int, get: Callable[[Line], str]) -> Column:

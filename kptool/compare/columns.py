@@ -8,7 +8,7 @@ from functools import partial
 
 from kptool.compare.cells import Cell, Column, figures, four, worded
 from kptool.compare.recipes import settings
-from kptool.compare.values import Comparison, Line
+from kptool.compare.values import Comparison, Line, Measure
 from kptool.report.words import count, digits, figure
 
 
@@ -26,14 +26,15 @@ def _names(made: Comparison) -> Column:
 def _leading(made: Comparison) -> Iterator[Column]:
     places, unit = digits(made.unit), made.unit
     lead = made.metric, unit
-    yield figures(made, lead, 99, lambda line: made.scores(line).lead, places, score=True)
+    yield figures(made, lead, 99, lambda line: made.scores(line).lead, places, made.best)
     if not made.same_images:
         if made.rows == "all":
-            yield figures(made, ("", "images"), 15, lambda line: line.own.images)
+            yield figures(made, ("", made.things), 15, lambda line: line.own.images)
         else:
             yield figures(made, (f"own {made.metric}", unit), 13, lambda line: line.own.lead, places)
-            yield figures(made, ("own", "images"), 12, lambda line: line.own.images)
-    yield _folds(made)
+            yield figures(made, ("own", made.things), 12, lambda line: line.own.images)
+    if made.pooled:
+        yield _folds(made)
 
 
 def _folds(made: Comparison) -> Column:
@@ -48,30 +49,26 @@ def _folds(made: Comparison) -> Column:
 
 
 def _beside(made: Comparison) -> Iterator[Column]:
-    if made.metric != "RMSE":
-        yield figures(made, ("RMSE", "px"), 11, lambda line: made.scores(line).rmse, 3, score=True)
-    each = [made.scores(line) for line in made.lines]
-    if any(0 < one.complete_images < one.images for one in each):
-        yield figures(made, ("complete", "px"), 11, lambda line: made.scores(line).complete, 3, score=True)
-    names = list(dict.fromkeys(n for one in each for n, value in one.by_scheme.items() if not math.isnan(value)))
-    for name in names if len(names) > 1 else ():
-        get = partial(_scheme, made, name)
-        yield figures(made, (name, made.unit), 8, get, digits(made.unit), score=True)
-    if len(names) > 1 and made.metric == "RMSE":
-        yield figures(made, ("test mix", "px"), 9, lambda line: made.scores(line).test_mix, 3, score=True)
+    for measure in made.measures:
+        if measure.shown:
+            head = measure.title, measure.unit
+            get = partial(_figure, made, measure)
+            yield figures(made, head, measure.need, get, measure.places, measure.best)
 
 
-def _scheme(made: Comparison, name: str, line: Line) -> float:
-    return made.scores(line).by_scheme.get(name, math.nan)
+def _figure(made: Comparison, measure: Measure, line: Line) -> float:
+    return made.scores(line)[measure]
 
 
 def _training(made: Comparison) -> Iterator[Column]:
     # The history is over each run's own held-out images, whichever the table shows.
-    yield figures(made, ("held out", "px"), 7, lambda line: line.heldout, 3, score=True, fair=made.same_images)
+    held = made.heldout
+    head = held.title, held.unit
+    yield figures(made, head, held.need, lambda line: line.heldout, held.places, held.best, fair=made.same_images)
     halves = sorted({line.half for line in made.lines if not math.isnan(line.half)})
     if len(halves) == 1:  # (RMSE / half)² of frames of one size, which is the MSE of coordinates from -1 to 1
         yield figures(
-            made, ("MSE", f"/{halves[0]:g}²"), 3, lambda line: line.heldout_mse, 0, True, four, made.same_images
+            made, ("MSE", f"/{halves[0]:g}²"), 3, lambda line: line.heldout_mse, 0, "lowest", four, made.same_images
         )
     losses = sorted({line.loss for line in made.lines if line.loss})
     loss = figures(made, ("train loss", losses[0] if losses else ""), 6, lambda line: line.train_loss, show=four)
@@ -88,10 +85,12 @@ def _training(made: Comparison) -> Iterator[Column]:
 
 
 def _machine(made: Comparison) -> Iterator[Column]:
-    yield figures(made, ("images", "/s"), 5, lambda line: line.images_per_second, show=lambda v: f"{v:,.0f}")
+    yield figures(made, (made.things, "/s"), 5, lambda line: line.images_per_second, show=lambda v: f"{v:,.0f}")
     yield figures(made, ("parameters", ""), 5, lambda line: line.parameters)
+    if len({line.protocol for line in made.trained}) > 1:
+        yield worded(made, "protocol", 4, lambda line: line.protocol.removeprefix(made.protocol).removeprefix(", "))
     yield worded(made, "digest", 1, lambda line: line.digest)
-    yield worded(made, "device", 2, lambda line: f"{line.device} {line.precision}")
+    yield worded(made, "device", 2, lambda line: f"{line.device} {line.precision}".strip())
 
 
 def verdicts(made: Comparison) -> list[Column]:
@@ -106,11 +105,11 @@ def verdicts(made: Comparison) -> list[Column]:
         column("run", "", 99, [one.name for one in found], words=True),
         column(made.metric, made.unit, 3, [figure(one.value, places) for one in found]),
         column("against", made.unit, 2, [figure(one.base, places) for one in found]),
-        column("difference", made.unit, 99, [figure(one.difference, places, "+") for one in found]),
+        column("difference", made.step, 99, [figure(one.difference, places, "+") for one in found]),
         column(
             "95 % interval", "", 99, [f"{figure(o.low, places, '+')} to {figure(o.high, places, '+')}" for o in found]
         ),
-        column("images", "", 4, [count(one.images) for one in found]),
+        column(made.things, "", 4, [count(one.images) for one in found]),
         column("groups", "", 1, [count(one.groups) for one in found]),
         column("verdict", "", 99, [one.word for one in found], words=True),
     ]

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from kptool.compare.cells import Cell
 from kptool.compare.columns import columns, verdicts
+from kptool.compare.notes import MARKED
 from kptool.compare.values import Comparison
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$#!&@])")  # what GitHub may read as markup, a mention or the cell's end
 
 
 def to_markdown(made: Comparison) -> str:
-    """Both tables and the notes; the lowest of a column is bold."""
+    """Both tables and the notes; the best of a column is bold."""
     wide = columns(made)
     heads = [column.name for column in wide]
     rows = [[_cell(cell) for cell in cells] for cells in zip(*(column.cells for column in wide), strict=True)]
@@ -23,8 +24,9 @@ def to_markdown(made: Comparison) -> str:
         _table(heads, [column.words for column in wide], rows),
         _table([column.name for column in found], [column.words for column in found], low),
     ]
-    marked = ["Bold = the lowest of its column."] if any(cell.best for column in wide for cell in column.cells) else []
-    return "\n".join([*tables, *(f"- {escape(note)}" for note in (*marked, *made.notes)), ""])
+    marked = any(cell.best for column in wide for cell in column.cells)
+    said = [*([f"Bold = {MARKED[made.best]} of its column."] if marked else []), *made.notes]
+    return "\n".join([*tables, *(f"- {escape(note)}" for note in said), ""])
 
 
 def escape(words: str) -> str:

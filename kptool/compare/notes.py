@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from kptool.compare.values import Comparison
+from kptool.compare.values import Best, Comparison
 from kptool.report.words import count
 
-LOWER: Final = "* = the lowest of its column"
+# Beside an accuracy some figures are better where they are lower.
+MARKED: Final[dict[Best, str]] = {"lowest": "the lowest", "highest": "the best"}
 
 
 def notes(made: Comparison) -> tuple[str, ...]:
@@ -20,27 +21,33 @@ def _images(made: Comparison) -> Iterator[str]:
     if made.same_images:
         return
     shared = made.lines[0].common
-    what = f"{count(shared.images)} images with {count(shared.values)} labelled coordinates"
+    things, what = made.things, f"{count(shared.images)} {made.things}"
+    if things == "images":
+        what += f" with {count(shared.values)} labelled coordinates"
     if made.rows == "common":
-        yield f"Scores are over the {what} that all runs predicted; beside them each run's own score on all its images."
+        yield (
+            f"Scores are over the {what} that all runs predicted; beside them each run's own score on all its {things}."
+        )
     else:
         yield (
-            "Scores are over each run's own images, which are not the same, so none is marked as the lowest; "
-            f"all runs share {what} (--rows common)."
+            f"Scores are over each run's own {things}, which are not the same, so none is marked as "
+            f"{MARKED[made.best]}; all runs share {what} (--rows common)."
         )
     if len(made.differences) > 1:
-        yield "Each difference is over the images that its two runs share, which may be more than those of the table."
+        yield (
+            f"Each difference is over the {things} that its two runs share, which may be more than those of the table."
+        )
 
 
 def _partial(made: Comparison) -> Iterator[str]:
-    for line in made.lines:
+    for line in made.trained:
         if line.folds[0] < line.folds[1]:
             yield f"{line.name}: {line.folds[0]} of {line.folds[1]} folds are finished."
 
 
 def _kept(made: Comparison) -> Iterator[str]:
-    best = [line.name for line in made.lines if line.keep == "best"]
-    if best and len(best) < len(made.lines):
+    best = [line.name for line in made.trained if line.keep == "best"]
+    if best and len(best) < len(made.trained):
         yield (
             f"{_names(best)} kept each fold's best epoch, chosen by the held-out score itself: optimistic beside the "
             "others."
@@ -53,12 +60,14 @@ def _losses(made: Comparison) -> Iterator[str]:
 
 
 def _intervals(made: Comparison) -> Iterator[str]:
+    together = "duplicates and persons" if made.things == "images" else "pairs whose people are joined by pairs"
     yield (
-        f"Intervals are of a paired bootstrap over images: {made.resamples} resamples of whole groups (duplicates and "
-        f"persons stay together), seed {made.seed}, 95 % by percentiles."
+        f"Intervals are of a paired bootstrap over {made.things}: {made.resamples} resamples of whole groups "
+        f"({together} stay together), seed {made.seed}, 95 % by percentiles."
     )
     several = " The rows of several seeds show some of it." if made.seeds else ""
-    yield f"They know the luck of the images. Each is of one training seed, whose luck they do not know.{several}"
+    luck = f"They know the luck of the {made.things}."
+    yield f"{luck} Each is of one training seed, whose luck they do not know.{several}"
     if len(made.differences) > 1:
         yield (
             f"No correction is made for {len(made.differences)} comparisons: of 20 runs that do not differ, about "

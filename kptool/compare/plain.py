@@ -16,6 +16,7 @@ from kptool.compare.values import Comparison, Line, Scores, Seeds
 from kptool.report.bootstrap import LEVEL
 
 Record = dict[str, object]
+OF_POINTS: Final = ("score_values", "compared_values", "values", "heldout_mse", "heldout_mse_unit_px")
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run, were it a cell's beginning
 
 
@@ -26,7 +27,6 @@ def records(made: Comparison) -> list[Record]:
     difference and what follows it are against the run named by `against`, whose own are None.
     """
     found = dict(zip(_others(made), made.differences, strict=True))
-    schemes = list(dict.fromkeys(name for line in made.lines for name in line.own.by_scheme))
     out: list[Record] = []
     for place, line in enumerate(made.lines):
         one = found.get(place)
@@ -36,14 +36,15 @@ def records(made: Comparison) -> list[Record]:
             _who(line)
             | {key: line.settings.get(key) for key in made.settings if key != "seed"}
             | {"metric": made.metric, "unit": made.unit, "normaliser": made.normaliser}
-            | _scores(made.scores(line), schemes)
+            | _scores(made, made.scores(line))
             | {"own_score": line.own.lead, "own_images": line.own.images}
             | {"common_score": line.common.lead, "common_images": line.common.images}
-            | _training(line)
+            | _training(made, line)
+            | ({"protocol": line.protocol} if made.things == "pairs" else {})
             | {"against": made.lines[made.base].name}
             | compared
         )
-    return [{key: _known(value) for key, value in record.items()} for record in out]
+    return [{key: _known(value) for key, value in _called(made, record).items()} for record in out]
 
 
 def to_csv(made: Comparison) -> str:
@@ -59,27 +60,41 @@ def to_csv(made: Comparison) -> str:
 
 def to_json(made: Comparison) -> dict[str, Any]:
     """Everything, as a table of plain values that ``json.dumps(allow_nan=False)`` takes; NaN becomes null."""
-    table = records(made)
+    table, trained = records(made), len(made.trained)
     return {
         "format": 1,
         "competition": made.competition,
-        "metric": {"name": made.metric, "unit": made.unit, "normaliser": made.normaliser, "lower_is_better": True},
+        "metric": _metric(made),
         "settings": list(made.settings),
         "rows": made.rows,
-        "runs": table,
-        "seeds": [_of_seeds(group, table) for group in made.seeds],
+        "runs": table[:trained],
+        **({"baselines": table[trained:]} if made.things == "pairs" else {}),
+        "seeds": [_of_seeds(made, group, table) for group in made.seeds],
         "bootstrap": {
             "against": made.lines[made.base].name,
             "resamples": made.resamples,
             "seed": made.seed,
             "level": LEVEL,
             "interval": "percentile",
-            "resampled": "groups of images",
+            "resampled": f"groups of {made.things}",
             "correction": None,
         },
-        "differences": [asdict(found) for found in made.differences],
+        "differences": [_called(made, asdict(found)) for found in made.differences],
         "notes": list(made.notes),
     }
+
+
+def _metric(made: Comparison) -> Record:
+    told: Record = {"name": made.metric, "unit": made.unit, "normaliser": made.normaliser}
+    told["lower_is_better"] = not made.higher_is_better
+    return told | ({"protocol": made.protocol, "alignment": made.alignment} if made.things == "pairs" else {})
+
+
+def _called(made: Comparison, record: Record) -> Record:
+    """A record with its keys in the words of the task: pairs are counted as pairs, and each has one label."""
+    if made.things == "images":
+        return record
+    return {key.replace("images", made.things): value for key, value in record.items() if key not in OF_POINTS}
 
 
 def _others(made: Comparison) -> list[int]:
@@ -98,28 +113,24 @@ def _who(line: Line) -> Record:
     }
 
 
-def _scores(shown: Scores, schemes: Sequence[str]) -> Record:
+def _scores(made: Comparison, shown: Scores) -> Record:
     return {
         "score": shown.lead,
         "score_images": shown.images,
         "score_values": shown.values,
         "score_fold_mean": shown.fold_mean,
         "score_fold_std": shown.fold_std,
-        "score_rmse_px": shown.rmse,
-        "score_complete_rmse_px": shown.complete,
-        "score_complete_images": shown.complete_images,
-        **{f"score of {name}": shown.by_scheme.get(name, math.nan) for name in schemes},
-        "score_test_mix_rmse_px": shown.test_mix,
+        **{measure.key: shown[measure] for measure in made.measures},
     }
 
 
-def _training(line: Line) -> Record:
+def _training(made: Comparison, line: Line) -> Record:
     return {
         "parameters": int(line.parameters) if line.parameters == line.parameters else None,
         "epochs": line.epochs,
         "loss": line.loss,
         "train_loss": line.train_loss,
-        "heldout_rmse_px": line.heldout,
+        made.heldout.key: line.heldout,
         "heldout_mse": line.heldout_mse,
         "heldout_mse_unit_px": line.half,
         "seconds": line.seconds,
@@ -130,13 +141,13 @@ def _training(line: Line) -> Record:
     }
 
 
-def _of_seeds(group: Seeds, table: Sequence[Record]) -> Record:
+def _of_seeds(made: Comparison, group: Seeds, table: Sequence[Record]) -> Record:
     """Mean and sample deviation over the seeds of every measured figure that all of them have."""
     own = [table[place] for place in group.lines]
-    measured = [key for key in table[0] if key.startswith(("score", "own_score", "common_score", "heldout_rmse"))]
-    figures = ("epochs", "train_loss", "heldout_mse", "seconds", "images_per_second")
+    measured = [key for key in table[0] if key.startswith(("score", "own_score", "common_score", made.heldout.key))]
+    figures = _called(made, dict.fromkeys(("epochs", "train_loss", "heldout_mse", "seconds", "images_per_second")))
     out: Record = {"name": group.name, "runs": [r["run"] for r in own], "seeds": [r["seed"] for r in own]}
-    for key in [key for key in (*measured, *figures) if not key.endswith(("images", "values"))]:
+    for key in [key for key in (*measured, *figures) if not key.endswith((made.things, "values"))]:
         values = [value for r in own if isinstance(value := r[key], float)]
         whole = len(values) == len(own)
         out[key] = {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))} if whole else None

@@ -15,6 +15,8 @@ from kptool.errors import DataError, UsageError
 from kptool.report import Outcome
 from kptool.report.load import load
 from kptool.runs import Run, open_run
+from kptool.verification.load import load as load_pairs
+from kptool.verification.outcome import PairOutcome
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,54 @@ class Entry:
     curves: tuple[tuple[Epoch, ...], ...]
 
 
+@dataclass(frozen=True)
+class PairEntry:
+    """A run of pairs and what it handed over; `name` as of `Entry`."""
+
+    name: str
+    run: Run
+    outcome: PairOutcome
+
+    @property
+    def curves(self) -> tuple[tuple[Epoch, ...], ...]:
+        """The history of each finished fold that has one."""
+        return tuple(map(tuple, self.outcome.history.values()))
+
+
 def read(paths: Sequence[Path]) -> tuple[Entry, ...]:
-    """Open runs and read their out-of-fold predictions.
+    """Open runs of points and read their out-of-fold predictions.
 
     Raises:
-        UsageError: fewer than two, or what is no run, or runs of different competitions.
+        UsageError: fewer than two, or what is no run, or runs of different competitions or of pairs.
         DataError: a run without a finished fold or with a damaged file.
     """
+    runs = open_runs(paths)
+    if of_pairs(runs):
+        raise UsageError(f"{runs[0].path} is a run of pairs and has no points", "name runs of keypoints")
+    return tuple(_entry(name, run) for name, run in zip(short_names(paths), runs, strict=True))
+
+
+def read_pairs(paths: Sequence[Path]) -> tuple[PairEntry, ...]:
+    """`read` of runs of pairs."""
+    runs = open_runs(paths)
+    if not of_pairs(runs):
+        raise UsageError(f"{runs[0].path} is a run of points and has no pairs", "name runs of verification")
+    return tuple(PairEntry(name, run, load_pairs(run)) for name, run in zip(short_names(paths), runs, strict=True))
+
+
+def of_pairs(runs: Sequence[Run]) -> bool:
+    """Whether runs of one competition are of pairs."""
+    return runs[0].found.competition.task == "verification"
+
+
+def open_runs(paths: Sequence[Path]) -> list[Run]:
+    """Open runs of one competition, two at least; raises UsageError as `read` does."""
     if len(paths) < 2:
         raise UsageError("kptool compare needs at least two runs", "kptool report RUN shows one")
     runs = [open_run(path) for path in paths]
     for run in runs[1:]:
         refuse_other_competition(runs[0], run)
-    return tuple(_entry(name, run) for name, run in zip(short_names(paths), runs, strict=True))
+    return runs
 
 
 def _entry(name: str, run: Run) -> Entry:
@@ -59,7 +96,7 @@ def refuse_other_competition(base: Run, other: Run) -> None:
         raise UsageError(
             f"{other.path} is a run of {two.slug}, {base.path} of {one.slug}", "compare runs of one competition"
         )
-    for what in ("schema_of_points", "metric", "normaliser"):
+    for what in ("task", "schema_of_points", "metric", "normaliser"):
         if getattr(one, what) != getattr(two, what):
             name = "points" if what == "schema_of_points" else what
             raise UsageError(

@@ -43,6 +43,6 @@ def in_words(made: Comparison) -> list[str]:
 
 def _shown(made: Comparison) -> list[str]:
     """The epochs only where they are not what was trained, which is a column of its own."""
-    trained = [line.epochs for line in made.lines]
-    asked = [line.settings.get("train.epochs") for line in made.lines]
+    trained = [line.epochs for line in made.trained]
+    asked = [line.settings.get("train.epochs") for line in made.trained]
     return [key for key in made.settings if key != "train.epochs" or asked != trained]

@@ -61,11 +61,11 @@ def _shared(lists: Sequence[Sequence[str]]) -> int:
     return sum(1 for _ in takewhile(lambda items: len(set(items)) == 1, zip(*lists, strict=False)))
 
 
-def loss_name(recipe: Recipe) -> str:
-    """The training loss; what "auto" stands for is told by the head."""
+def loss_name(recipe: Recipe, auto: str = "smooth-l1") -> str:
+    """The training loss; what "auto" stands for is told by the head, or else it is `auto`, the task's own."""
     if recipe.train.loss != "auto":
         return recipe.train.loss
-    return {"heatmap": "mse", "simcc": "cross-entropy"}.get(recipe.model.head, "smooth-l1")
+    return {"heatmap": "mse", "simcc": "cross-entropy"}.get(recipe.model.head, auto)
 
 
 def but_for_the_seed(recipe: Recipe) -> str:

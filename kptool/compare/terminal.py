@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kptool.compare.cells import Column
 from kptool.compare.columns import columns, verdicts
+from kptool.compare.notes import MARKED
 from kptool.compare.recipes import in_words
 from kptool.compare.values import Comparison
 from kptool.report.pen import Pen
@@ -32,13 +33,14 @@ def render(made: Comparison, console: Console, fit: bool = True) -> None:
         console.width = FULL
     pen = Pen(console)
     metric = f"{made.metric} over the {made.normaliser}" if made.normaliser else made.metric
-    images = f"{count(made.lines[0].common.images)} images that all runs predicted"
-    console.print(pen.flow([made.title, metric, f"{len(made.lines)} runs", images], "bold"))
+    shared = f"{count(made.lines[0].common.images)} {made.things} that all runs predicted"
+    about = filter(None, [made.title, metric, made.protocol, made.alignment])
+    console.print(pen.flow([*about, f"{len(made.trained)} runs", shared], "bold"))
     for block in (*_runs(pen, made), _differences(pen, made)):
         console.print("", block, sep="\n")
     console.print()
     marked = any(cell.best for column in columns(made) for cell in column.cells)
-    for note in (*(["* = the lowest of its column."] if marked else []), *made.notes):
+    for note in (*([f"* = {MARKED[made.best]} of its column."] if marked else []), *made.notes):
         console.print(pen.text(note, "dim"))
 
 
@@ -95,9 +97,12 @@ def _below(pen: Pen, made: Comparison) -> RenderableType:
 
 def _differences(pen: Pen, made: Comparison) -> RenderableType:
     base = made.lines[made.base].name
-    notes = ["difference = the run's error less the other's", "below 0 is better"]
+    what, side = ("accuracy", "above") if made.higher_is_better else ("error", "below")
+    notes = [f"difference = the run's {what} less the other's", f"{side} 0 is better"]
     *figures, verdict = verdicts(made)
     # The verdict may be folded, so it is only given what a few of its words need.
     kept, left_out = _keep(pen, figures, pen.console.width - min(VERDICT, pen.width(_table(pen, [verdict]))))
     names = [f"not shown: {', '.join(column.name for column in left_out)}"] if left_out else []
-    return Group(pen.section(f"Against {base}", *notes, *names), _table(pen, [*kept, verdict]))
+    table = _table(pen, [*kept, verdict])
+    table.columns[-1].no_wrap = False
+    return Group(pen.section(f"Against {base}", *notes, *names), table)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from kptool.compare.values import Word
+from kptool.compare.values import Things, Word
 from kptool.report.bootstrap import FEWEST
 
 
-def word(low: float, high: float, groups: int) -> Word:
-    """What the interval of a difference of errors says; errors are better where they are lower."""
+def word(low: float, high: float, groups: int, higher_is_better: bool = False, things: Things = "images") -> Word:
+    """What the interval of a difference says; errors are better where they are lower, an accuracy where it is higher.
+
+    Args:
+        groups: how many were resampled.
+        things: what they are groups of.
+    """
+    none: Word = "no difference that these images can show"
+    if things == "pairs":
+        none = "no difference that these pairs can show"
     if low == high == 0:
-        return "no difference that these images can show"
+        return none
     if groups < FEWEST:
         return "too few groups to say"
-    if high < 0:
-        return "better"
-    return "worse" if low > 0 else "no difference that these images can show"
+    if low <= 0 <= high:
+        return none
+    return "better" if (low > 0) == higher_is_better else "worse"

@@ -19,16 +19,17 @@ class Competition(Strict):
 
     slug: FileName
     title: str
-    task: Literal["keypoints"] = "keypoints"
+    task: Literal["keypoints", "verification"] = "keypoints"
     format: Literal[
         "kaggle-faces", "drawn-faces",
         "dlib", "pts", "asf", "coco", "wflw", "yolo", "deeplabcut", "csv", "csv-long", "images",
+        "lfw-pairs",
     ]  # fmt: skip
     source: str = Field("", description="where the data comes from")
     kaggle: str = Field("", description="Kaggle's name of the competition, for the submit command")
     train: str = Field("", description="the labelled annotations under --data; empty = --data itself")
     test: str = Field("", description="the annotations, or the folder of pictures, to be answered")
-    points: list[str]
+    points: list[str] = Field([], description="their names, in file order; verification has none")
     numbered: bool = Field(False, description="the files count the points, 00, 01, ..., instead of naming them")
     only: list[str] = Field([], description="the points to learn, where the files have more; empty = all")
     pairs: list[tuple[str, str]] | None = Field(None, description="left/right partners; absent = never flip")
@@ -41,12 +42,29 @@ class Competition(Strict):
         [], description="the points of each marking scheme; empty = found from the pattern of labels"
     )
     person: str = Field("", description="a regular expression on the picture's name; its first group is the person")
+    protocol: str = Field("", description="of verification: what the pairs are, for the score line")
+    alignment: str = Field(
+        "", description="of verification: how pictures were brought into place; empty = told from the pictures"
+    )
     metric: Literal["rmse", "mae", "nme"] = Field("rmse", description="the figure that leads the report")
     normaliser: Literal["inter-ocular", "inter-pupil", "box", "diagonal"] = Field(
         "inter-ocular", description="what errors are divided by in NME, CED, AUC, FR and PCK"
     )
-    form: Literal["lookup", "long", "wide", "dlib", "coco"] = Field("lookup", description="how a submission looks")
+    form: Literal["lookup", "long", "wide", "dlib", "coco", "pairs"] = Field(
+        "lookup", description="how a submission looks"
+    )
     header: str = Field("RowId,Location", description="first line of a lookup or long submission")
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> Self:
+        pairs = self.task == "verification"
+        if pairs != (self.format == "lfw-pairs") or pairs != (self.form == "pairs") or pairs == bool(self.points):
+            raise UsageError(
+                f"{self.slug}: task '{self.task}' does not go with format '{self.format}', form '{self.form}' and "
+                f"{len(self.points)} points",
+                "verification has format lfw-pairs, form pairs and no points; keypoints have points",
+            )
+        return self
 
     @model_validator(mode="after")
     def _points_fit(self) -> Self:

@@ -13,8 +13,9 @@ from kptool.errors import UsageError
 
 DEFAULTS: Final = 1
 Loss = Literal[
-    "auto", "mse", "l1", "smooth-l1", "wing", "adaptive-wing", "gaussian-nll", "laplace-nll", "cross-entropy"
-]
+    "auto", "mse", "l1", "smooth-l1", "wing", "adaptive-wing", "gaussian-nll", "laplace-nll", "cross-entropy",
+    "bce", "contrastive", "arcface", "supcon",
+]  # fmt: skip
 
 
 class Edit(Settings):
@@ -48,6 +49,12 @@ class DataOptions(Settings):
     soft_radius: NonNegative = Field(
         0.0, description="px of the image: soft labels with a larger radius are not used; 0 = all are"
     )
+    pairs_from: Literal["file", "identities"] = Field(
+        "file", description="of verification: pairs as a file lists them, or drawn from folders of a person each"
+    )
+    pairs_per_person: Count = Field(
+        10, description="of pairs drawn from identities: same-person pairs of each person at most"
+    )
 
 
 class ImageOptions(Settings):
@@ -78,6 +85,10 @@ class CropOptions(Settings):
     aspect: Literal["keep", "stretch"] = Field(
         "keep", description="keep = the box grows to the frame's aspect; stretch = it is distorted to it"
     )
+    part: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        [0.0, 0.0, 1.0, 1.0],
+        description="of whole images: the part that is shown, left, top, width and height as fractions of the sides",
+    )
     slack: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="kept around the frame in the cache for augmentation, fraction of its sides"
     )
@@ -92,19 +103,56 @@ class CropOptions(Settings):
             raise UsageError(f"{what} without crop.width", "set crop.width too")
         return self
 
+    @model_validator(mode="after")
+    def _part_is_inside(self) -> Self:
+        left, top, width, height = self.part if len(self.part) == 4 else (1.0, 1.0, 1.0, 1.0)
+        if not (width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
+            raise UsageError(
+                f"crop.part = {self.part} is no part of an image",
+                "give left, top, width and height as fractions, as in [0.25, 0.25, 0.5, 0.5]",
+            )
+        if self.part != [0.0, 0.0, 1.0, 1.0] and not self.width:
+            raise UsageError("crop.part without crop.width", "set crop.width too")
+        return self
+
 
 class ModelOptions(Settings):
     """The network: a backbone, and a head that turns features into points."""
 
     backbone: str = Field(
-        "kptiny", description="kptiny (the project's own), layers, or any timm model name, with or without a tag"
+        "kptiny",
+        description="kptiny (the project's own), layers, descriptors (hand-made, of verification), or any timm model "
+        "name, with or without a tag",
     )
-    layers: list[str] = Field([], description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]')
-    head: Literal["auto", "soft-argmax", "regression", "heatmap", "simcc"] = Field(
-        "auto", description="auto = soft-argmax for kptiny and for layers that end in maps, else regression"
+    layers: list[str] = Field(
+        [],
+        description='of backbone layers, as in ["conv 16 7", "relu", "pool 2", "dense 120"]; of descriptors, as in '
+        '["hog 8 16", "lbp 2 10"]',
     )
-    start: Literal["middle", "mean-shape"] = Field(
-        "middle", description="where regression begins: all points in the frame's middle, or the training rows' mean"
+    head: Literal["auto", "soft-argmax", "regression", "heatmap", "simcc", "cosine", "l1"] = Field(
+        "auto",
+        description="auto = soft-argmax for kptiny and for layers that end in maps, else regression; of verification "
+        "cosine, or l1 = a weighted sum of the embeddings' absolute differences",
+    )
+    embedding: Annotated[int, Field(ge=0)] = Field(
+        0, description="of verification: numbers that a picture is told by; 0 = as many as the backbone ends in"
+    )
+    pool: Literal["mean", "flatten"] = Field(
+        "mean", description="of verification: what becomes of a backbone's maps before the embedding"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="of verification: chance of leaving out a number before the embedding"
+    )
+    start: Literal["middle", "mean-shape", "whitened", "within"] = Field(
+        "middle",
+        description="where regression begins: all points in the frame's middle, or the training rows' mean; where the "
+        "embedding of verification begins: by lot, whitened = principal components of the training pictures, within = "
+        "these, scaled by how pictures of one person vary",
+    )
+    power: Fraction = Field(1.0, description="of a whitened start: 1 = every component alike, 0 = as large as it is")
+    shrink: Fraction = Field(0.05, description="of start within: the variation of one person drawn towards its mean")
+    init: Literal["torch", "he"] = Field(
+        "torch", description="of backbone layers: how convolutions begin, as torch does it, or as He et al. (2015) do"
     )
     upsample: Literal[1, 2, 4] = Field(1, description="maps are made so many times finer than the backbone's")
     sigma: Positive = Field(
@@ -121,7 +169,7 @@ class ModelOptions(Settings):
 class TrainOptions(Settings):
     """How one fold is trained."""
 
-    epochs: Count = 16
+    epochs: Annotated[int, Field(ge=0)] = Field(16, description="0 = the network answers as it begins, see model.start")
     batch_size: Count = 64
     optimizer: Literal["auto", "muon", "adamw", "sgd"] = Field(
         "auto",
@@ -132,15 +180,31 @@ class TrainOptions(Settings):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of sgd")
     muon_lr: Positive = Field(0.15, description="peak learning rate of Muon, relative to kernels of norm √out")
     weight_decay: NonNegative = 0.01
-    schedule: Literal["linear", "cosine", "one-cycle", "constant"] = Field(
-        "linear", description="linear and cosine decay to 0 after the warm-up; one-cycle also cycles the momentum"
+    schedule: Literal["linear", "cosine", "one-cycle", "constant", "step"] = Field(
+        "linear",
+        description="linear and cosine decay to 0 after the warm-up; one-cycle also cycles the momentum; step = a "
+        "tenth from each epoch of drop_at on",
     )
+    drop_at: list[Count] = Field([], description="of schedule step: epochs after which the rate is divided by 10")
     warmup: Fraction = Field(0.05, description="fraction of all steps over which the learning rate rises")
     loss: Loss = Field(
         "auto",
-        description="auto = smooth-l1 for points, mse for heatmap, cross-entropy for simcc; nll learns a spread",
+        description="auto = smooth-l1 for points, mse for heatmap, cross-entropy for simcc, bce for pairs; nll learns "
+        "a spread; contrastive, supcon and arcface are for pairs",
     )
     loss_scale: Positive = Field(1.0, description="px: where smooth-l1 turns linear; wing's curvature")
+    pairs: Literal["given", "all"] = Field(
+        "given",
+        description="of verification: learn the pairs of the file alone, or all pairs of a batch's pictures, of whom "
+        "the names tell who is who",
+    )
+    views: Literal[1, 2] = Field(
+        1, description="of verification: how often a batch shows each picture, each time augmented anew"
+    )
+    temperature: Positive = Field(0.1, description="of supcon: what cosines are divided by")
+    label_clip: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="of bce: labels 0 and 1 become e/2 and 1 - e/2"
+    )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay per step of averaged weights; 0 = off")
     clip: NonNegative = Field(0.0, description="largest gradient norm; 0 = off")
     patience: Annotated[int, Field(ge=0)] = Field(
@@ -151,6 +215,22 @@ class TrainOptions(Settings):
     )
     evaluate_every: Count = Field(1, description="epochs between held-out evaluations; the last is always evaluated")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto = timed on this machine")
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> Self:
+        if (self.schedule == "step") != bool(self.drop_at):
+            what = f"train.schedule = {self.schedule} with train.drop_at = {self.drop_at}"
+            raise UsageError(what, "drop_at is of schedule step: give both, or neither")
+        if self.label_clip and self.loss not in ("auto", "bce"):
+            what = f"train.label_clip = {self.label_clip:g} with train.loss = {self.loss}"
+            raise UsageError(what, "it is of bce: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_suffice(self) -> Self:
+        if not self.epochs and self.keep == "best":
+            raise UsageError("train.keep = 'best' of train.epochs = 0", "train some epochs, or keep the last")
+        return self
 
 
 class AugmentOptions(Settings):
@@ -170,6 +250,7 @@ class AugmentOptions(Settings):
     low_pass_window: Count = Field(32, description="frequencies along each side that low_pass keeps")
     brightness: Annotated[float, Field(ge=0, le=1)] = Field(0.15, description="added, fraction of white, either way")
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="gain about the image's mean, either way")
+    shear: Annotated[float, Field(ge=0, lt=60)] = Field(0.0, description="degrees that upright lines lean, either way")
 
 
 class FoldOptions(Settings):

@@ -53,6 +53,8 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
         _evaluate(state, job, task)
         save(state, job)
         watch(_progress(state, job, baseline, "training"))
+    if not state.history:  # of no epochs: what it began with is what predicts
+        save(state, job)
     write_history(job.out / "history.csv", state.history)  # a kill may have come between checkpoint and curves
     early = _stopped_early(state, job)
     if state.epoch < epochs and not early:
@@ -130,7 +132,7 @@ def _stopped_early(state: State, job: Job) -> bool:
 
 
 def _progress(state: State, job: Job, baseline: float, doing: Doing) -> Progress:
-    last = state.history[-1]
+    last = state.history[-1] if state.history else Epoch(0, math.nan, None, 0.0, 0.0)
     return Progress(
         job.fold, state.epoch, job.recipe.train.epochs, last.loss, last.heldout, baseline,
         last.images_per_second, last.seconds, doing,

@@ -16,9 +16,9 @@ class Epoch(NamedTuple):
     Attributes:
         epoch: 1, 2, …
         loss: mean training loss.
-        heldout: held-out score in px, None where it was not evaluated.
+        heldout: held-out score, RMSE in px or EER in %, None where it was not evaluated.
         seconds: training time so far, over all sittings, without evaluation.
-        images_per_second: of this epoch's training steps.
+        images_per_second: rows (images or pairs) of this epoch's training steps.
     """
 
     epoch: int

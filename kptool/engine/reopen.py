@@ -13,6 +13,7 @@ from kptool.predictions import read_points
 from kptool.runs import Run
 from kptool.schema import Schema
 from kptool.schemes import Schemes, of_saved
+from kptool.tasks.contract import Task
 from kptool.tasks.keypoints import Keypoints
 
 
@@ -28,7 +29,7 @@ def reopen(run: Run, arrays: Arrays) -> Keypoints:
     return Keypoints(arrays, scheme, len(schemes), run.recipe, device, str(run.env["precision"]))
 
 
-def fold_model(run: Run, task: Keypoints, fold: int) -> nn.Module:
+def fold_model(run: Run, task: Task, fold: int) -> nn.Module:
     """The model of a finished fold, in evaluation mode.
 
     Raises:

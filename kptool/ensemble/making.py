@@ -13,7 +13,7 @@ import numpy as np
 
 from kptool.config import Recipe, parse
 from kptool.dataset import Predictions
-from kptool.engine.cross_validate import join_folds
+from kptool.engine.of_points import join_folds
 from kptool.ensemble.joining import Joined
 from kptool.ensemble.weighing import Weighed
 from kptool.files import file_digest, write_atomic

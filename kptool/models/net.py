@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -10,8 +9,9 @@ from torch import nn
 
 from kptool.config import Loss, ModelOptions
 from kptool.errors import UsageError
+from kptool.models.descriptors import make_descriptors
 from kptool.models.heads import Head
-from kptool.models.heads.choice import Named, make_head, reads_maps, refuse_loss
+from kptool.models.heads.choice import Named, chosen_head, make_head, reads_maps, refuse_loss
 from kptool.models.kptiny import Kptiny
 from kptool.models.layers import Flow, Lattice, make_layers
 from kptool.models.timm_backbone import make_timm
@@ -28,40 +28,6 @@ GREY = 0.47, 0.25
 SHIFT_UNIT = 10.0
 
 
-class Net(nn.Module):
-    """backbone + head, with the pixels' scaling and the number of channels settled at the door.
-
-    Labels are often placed with a left-right habit: counted from a pixel's corner, or after a resize that forgot its
-    half pixel. In a mirrored picture the habit would point the other way, so a model trained on both ends between the
-    two and is wrong in each. `label_shift` is that habit, one x offset in px per scheme, learned with the weights: what
-    mirroring turns around is the face, not the habit.
-    """
-
-    def __init__(self, backbone: nn.Module, head: Head, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.backbone, self.head = backbone, head
-        self.channels = len(mean)
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
-        self.shift_units = nn.Parameter(torch.zeros(head.schemes))
-        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
-
-    def label_shift(self, scheme: torch.Tensor) -> torch.Tensor:
-        """(B, 2) px: what to add to a found point to get the point as its scheme (B,) labels it."""
-        x = SHIFT_UNIT * (self.shift_units[scheme] if self.head.schemes > 1 else self.shift_units.expand(len(scheme)))
-        return torch.stack([x, torch.zeros_like(x)], -1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W), any dtype, 0 to 255, C 1 or 3 whatever the backbone takes -> the head's raw output."""
-        images = images.float()
-        if images.shape[1] != self.channels:
-            grey = images.shape[1] == 1
-            images = images.expand(-1, 3, -1, -1) if grey else (images * cast(torch.Tensor, self.luma)).sum(1, True)
-        scaled = (images - cast(torch.Tensor, self.mean)) / cast(torch.Tensor, self.std)
-        raw: torch.Tensor = self.head(self.backbone(scaled.contiguous(memory_format=torch.channels_last)))
-        return raw
-
-
 class Body(NamedTuple):
     """A backbone, what it hands to a head, and the pixel mean and std (0 to 1) it wants, by input channel."""
 
@@ -69,6 +35,51 @@ class Body(NamedTuple):
     flow: Flow
     mean: list[float]
     std: list[float]
+
+
+class Seeing(nn.Module):
+    """What every network begins with: a backbone, with the pixels' scaling and channels settled at its door."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        self.backbone = body.module
+        self.channels = len(body.mean)
+        self.register_buffer("mean", torch.tensor(body.mean).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(body.std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the backbone gives for images (B, C, H, W), any dtype, 0 to 255, C 1 or 3 whatever it takes."""
+        images = images.float()
+        if images.shape[1] != self.channels:
+            grey = images.shape[1] == 1
+            images = images.expand(-1, 3, -1, -1) if grey else (images * cast(torch.Tensor, self.luma)).sum(1, True)
+        scaled = (images - cast(torch.Tensor, self.mean)) / cast(torch.Tensor, self.std)
+        return cast(torch.Tensor, self.backbone(scaled.contiguous(memory_format=torch.channels_last)))
+
+
+class Net(Seeing):
+    """backbone + head.
+
+    Labels are often placed with a left-right habit: counted from a pixel's corner, or after a resize that forgot its
+    half pixel. In a mirrored picture the habit would point the other way, so a model trained on both ends between the
+    two and is wrong in each. `label_shift` is that habit, one x offset in px per scheme, learned with the weights: what
+    mirroring turns around is the face, not the habit.
+    """
+
+    def __init__(self, body: Body, head: Head) -> None:
+        super().__init__(body)
+        self.head = head
+        self.shift_units = nn.Parameter(torch.zeros(head.schemes))
+
+    def label_shift(self, scheme: torch.Tensor) -> torch.Tensor:
+        """(B, 2) px: what to add to a found point to get the point as its scheme (B,) labels it."""
+        x = SHIFT_UNIT * (self.shift_units[scheme] if self.head.schemes > 1 else self.shift_units.expand(len(scheme)))
+        return torch.stack([x, torch.zeros_like(x)], -1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The head's raw output for images (B, C, H, W) as `features` takes them."""
+        return cast(torch.Tensor, self.head(self.features(images)))
 
 
 def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int], loss: Loss = "auto") -> Net:
@@ -84,10 +95,11 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
     Raises:
         UsageError: an unknown backbone or layer, a head or a loss that does not fit, or weights that do not.
     """
+    named = chosen_head(options)
     refuse_loss(options, loss)
-    body = _body(options, size)
+    body = make_body(options, size, maps=named is not None and reads_maps(named))
     maps = options.backbone == "kptiny" or (options.backbone == "layers" and body.flow.cells is not None)
-    chosen: Named = ("soft-argmax" if maps else "regression") if options.head == "auto" else options.head
+    chosen: Named = named or ("soft-argmax" if maps else "regression")
     if options.start != "middle" and chosen != "regression":
         raise UsageError(
             f"model.start = {options.start} is for regression, but the head is {chosen}",
@@ -95,14 +107,31 @@ def build(options: ModelOptions, points: int, schemes: int, size: tuple[int, int
         )
     module, flow = _finer(options, chosen, body)
     head = make_head(options, chosen, flow, points, schemes, size, loss)
-    return Net(module, head, body.mean, body.std)
+    return Net(body._replace(module=module, flow=flow), head)
 
 
-def _body(options: ModelOptions, size: tuple[int, int]) -> Body:
+def make_body(options: ModelOptions, size: tuple[int, int], maps: bool) -> Body:
+    """The backbone of a recipe, freshly initialised from torch's global generator.
+
+    Args:
+        options: the recipe's [model].
+        size: (W, H) of the model's frame.
+        maps: of timm: feature maps, not pooled features; the others give what they give.
+
+    Raises:
+        UsageError: an unknown backbone or layer, or weights that do not fit.
+    """
     mean, std = ([value] * options.channels for value in GREY)
     if options.backbone == "layers":
         _refuse_weights(options)
-        return Body(*make_layers(options.layers, options.channels, size), mean, std)
+        body = Body(*make_layers(options.layers, options.channels, size), mean, std)
+        if options.init == "he":
+            _as_he(body.module)
+        return body
+    if options.backbone == "descriptors":
+        _refuse_weights(options)
+        described = make_descriptors(options.layers, options.channels, size)
+        return Body(described, Flow(sum(described.lengths), None), mean, std)
     if options.layers:
         raise UsageError(
             f"model.layers is given, but model.backbone is '{options.backbone}'",
@@ -116,7 +145,7 @@ def _body(options: ModelOptions, size: tuple[int, int]) -> Body:
             )
         tiny = Kptiny(options.channels, options.width)
         return Body(tiny, Flow(tiny.features, tiny.cells(size), Kptiny.lattice), mean, std)
-    made = make_timm(options, options.head != "auto" and reads_maps(options.head), size)
+    made = make_timm(options, maps, size)
     shape = made.features
     return Body(made.module, Flow(shape[1], (shape[3], shape[2]) if len(shape) == 4 else None), made.mean, made.std)
 
@@ -137,6 +166,18 @@ def _finer(options: ModelOptions, head: Named, body: Body) -> tuple[nn.Module, F
         x, y = (f - s / 2 + s / times / 2 for f, s in zip(*lattice, strict=True))
         lattice = Lattice((x, y), (lattice.step[0] / times, lattice.step[1] / times))
     return nn.Sequential(body.module, finer), Flow(finer.features, (cells[0] * times, cells[1] * times), lattice)
+
+
+def _as_he(module: nn.Module) -> None:
+    """Let convolutions begin as He et al. 2015 (arXiv 1502.01852) do: normal of deviation √(2 / fan in), biases 0.
+
+    torch's own begin √6 times smaller, and a deep stack without norms then tells all pictures nearly alike.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            assert part.bias is not None
+            nn.init.zeros_(part.bias)
 
 
 def _refuse_weights(options: ModelOptions) -> None:

@@ -30,9 +30,9 @@ def curves(outcome: Outcome) -> tuple[FoldCurve, ...]:
 
 
 def rates(outcome: Outcome) -> Rates | None:
-    """The learning rate that the recipe asks for, up to the last epoch trained; None for an ensemble."""
+    """The learning rate that the recipe asks for, up to the last epoch; None for an ensemble or without any epoch."""
     recipe = outcome.recipe
-    if recipe is None:
+    if recipe is None or not recipe.train.epochs:
         return None
     last = max((rows[-1].epoch for rows in outcome.history.values() if rows), default=recipe.train.epochs)
     epochs = np.linspace(0, last, STEPS)

@@ -91,17 +91,21 @@ def _caption(pen: Pen, report: Report, face: Face) -> Text:
     return Text("\n", overflow="fold").join(lines)
 
 
-def picture(pen: Pen, portrait: Portrait, width: int) -> Text:
-    """A face `width` cells wide at most, in its own shape, label and answer marked."""
-    high, wide = portrait.image.shape[1:]
+def cells_of(pen: Pen, image: Bytes, width: int) -> list[list[Text]]:
+    """The rows of a picture (C, H, W) uint8, `width` cells wide at most, in its own shape."""
+    high, wide = image.shape[1:]
     across = max(1, min(width, round(width * TALLEST * wide / high)))
     down = max(1, round(across * high / wide / 2))
-    pixels = np.moveaxis(portrait.image, 0, -1)
-    small = cut(pixels, resize((wide, high), (across, 2 * down)), (across, 2 * down))
+    small = cut(np.moveaxis(image, 0, -1), resize((wide, high), (across, 2 * down)), (across, 2 * down))
     small = np.moveaxis(np.broadcast_to(small, (3, 2 * down, across)), 0, -1)
-    marks = _marks(portrait, (across, down))
     draw = _in_colour if can_show(pen) else _in_shades
-    rows = [[draw(small[2 * row : 2 * row + 2, column]) for column in range(across)] for row in range(down)]
+    return [[draw(small[2 * row : 2 * row + 2, column]) for column in range(across)] for row in range(down)]
+
+
+def picture(pen: Pen, portrait: Portrait, width: int) -> Text:
+    """A face `width` cells wide at most, in its own shape, label and answer marked."""
+    rows = cells_of(pen, portrait.image, width)
+    marks = _marks(portrait, (len(rows[0]), len(rows)))
     for (column, row), (sign, colour) in marks.items():
         style = Style.parse(f"bold #000000 on {_hex(np.array(colour))}") if can_show(pen) else Style(bold=True)
         rows[row][column] = Text(sign, style)

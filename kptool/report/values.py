@@ -248,16 +248,17 @@ class Report:
 
 def to_json(report: Report) -> dict[str, Any]:
     """The report as a table of plain values that ``json.dumps(allow_nan=False)`` takes; NaN becomes null."""
-    table = _plain(report)
+    table = plain(report)
     assert isinstance(table, dict)
     return {"format": 1, **table}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A report's value, or any part of one, as dicts, lists, text and numbers; NaN becomes None."""
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -39,7 +39,7 @@ def get(name: str) -> Form:
     """The form of that name; its module is imported here, not before.
 
     Raises:
-        UsageError: no such form, with the closest name.
+        UsageError: no such form, with the closest name; or that of pairs, see `kptool.submit.pairs`.
     """
     if name == "lookup":
         from kptool.submit import lookup
@@ -61,6 +61,8 @@ def get(name: str) -> Form:
         from kptool.submit import coco
 
         return Form(name, coco.write_form, coco.check_form)
+    if name == "pairs":
+        raise UsageError("--form pairs: answers pairs, and this competition asks for points", did_you_mean("", ENDINGS))
     raise UsageError(f"--form {name}: no such form", did_you_mean(name, ENDINGS))
 
 
@@ -80,9 +82,14 @@ def tail(name: str, own: str) -> str:
 
 def write_checked(form: Form, path: Path, answers: Answers) -> None:
     """Write a file and read it back from disk; a file that fails does not stay."""
-    form.write(path, answers)
+    checked(path, lambda: form.write(path, answers), lambda: form.check(path, answers))
+
+
+def checked(path: Path, write: Callable[[], None], check: Callable[[], None]) -> None:
+    """Write a file and hold it against what was meant; one that fails does not stay."""
+    write()
     try:
-        form.check(path, answers)
+        check()
     except BaseException:  # Ctrl-C during the check leaves no unchecked file either
         path.unlink(missing_ok=True)
         raise

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from kptool.engine.progress import MEASURES, Measure
+
 Plain = str | int | float | bool
 
 
@@ -22,6 +24,7 @@ class Facts:
         digests: of "recipe", "data" and, where the recipe names a file of them, "weights".
         environment: versions, machine, device and precision.
         folds: those the run was asked for.
+        measure: what its held-out figures are called.
     """
 
     run: str
@@ -31,6 +34,7 @@ class Facts:
     digests: Mapping[str, str]
     environment: Mapping[str, Plain]
     folds: tuple[int, ...]
+    measure: Measure = MEASURES["keypoints"]
 
 
 class Point(NamedTuple):
@@ -40,7 +44,7 @@ class Point(NamedTuple):
         fold: which.
         epoch: 1, 2, …
         at: when it ended, seconds since 1970.
-        values: the curves' new values by name; "heldout_rmse_px" only where the epoch was evaluated.
+        values: the curves' new values by name; the held-out score only where the epoch was evaluated.
     """
 
     fold: int

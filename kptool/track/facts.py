@@ -8,9 +8,11 @@ from typing import Final
 
 from kptool.compare.settings import text
 from kptool.config import flat
+from kptool.engine.progress import MEASURES
 from kptool.report.values import Report
 from kptool.runs import Run
 from kptool.track.contract import Facts, Plain
+from kptool.verification.values import PairReport
 
 # Not the data's folder: a server is not told how a user's disk is laid out.
 ENVIRONMENT: Final = (
@@ -31,6 +33,7 @@ def facts_of(run: Run) -> Facts:
         digests={name: str(digest) for name, digest in digests.items() if digest},
         environment={key: _plain(env[key]) for key in ENVIRONMENT if key in env},
         folds=tuple(run.wanted),
+        measure=MEASURES[run.found.competition.task],
     )
 
 
@@ -54,6 +57,22 @@ def scores_of(report: Report) -> dict[str, float]:
         found |= {f"fold_{fold.fold}/rmse_px": fold.rmse, f"fold_{fold.fold}/{own}": fold.lead}
     for name, part in metrics.by_scheme.items():
         found |= {f"scheme/{name}/rmse_px": part.rmse, f"scheme/{name}/{own}": part.lead}
+    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def pair_scores_of(report: PairReport) -> dict[str, float]:
+    """The scores of a report on pairs by names such as "accuracy", "eer", "classical/auc" and "fold_0/accuracy".
+
+    Shares are 0 to 1. What is not known is left out.
+    """
+    found: dict[str, float] = {}
+    for prefix, figures in (("", report.model), ("classical/", report.classical)):
+        if figures is not None:
+            names = ("accuracy", "standard_error", "auc", "eer", "brier", "log_loss")
+            found |= {f"{prefix}{name}": getattr(figures, name) for name in names}
+            found |= {f"{prefix}tar_at_far_{one.far:g}": one.tar for one in figures.accepted}
+    for fold in report.folds:
+        found |= {f"fold_{fold.fold}/accuracy": fold.accuracy, f"fold_{fold.fold}/eer": fold.eer}
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
 

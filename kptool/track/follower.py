@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from kptool.engine.history import Epoch, read_history
-from kptool.engine.progress import Progress
+from kptool.engine.progress import MEASURES, Measure, Progress
 from kptool.track.contract import Facts, Point, Tracker
 from kptool.track.words import one_line
 
@@ -59,11 +59,11 @@ class Follower:
         self._held[name] = dict(begun.held)
         self._note(f"{name}: {begun.where}")
         for fold in self._facts.folds:
-            self._send(name, tracker, points(self._facts.folder, fold))
+            self._send(name, tracker, points(self._facts.folder, fold, self._facts.measure))
 
     def _catch_up(self, fold: int) -> None:
         if self._on:
-            found = points(self._facts.folder, fold)
+            found = points(self._facts.folder, fold, self._facts.measure)
             self._each(lambda name, tracker: self._send(name, tracker, found))
 
     def _send(self, name: str, tracker: Tracker, found: list[Point]) -> None:
@@ -86,7 +86,7 @@ class Follower:
                 self._note(f"note: {name} is switched off, {one_line(error)}; {remedy}")
 
 
-def points(folder: Path, fold: int) -> list[Point]:
+def points(folder: Path, fold: int, measure: Measure = MEASURES["keypoints"]) -> list[Point]:
     """What a fold's history.csv has, in order; empty where there is none yet.
 
     The file does not say when an epoch ended. It is reckoned back from when the file was written, by the seconds of
@@ -96,9 +96,9 @@ def points(folder: Path, fold: int) -> list[Point]:
     if not file.is_file():
         return []
     rows, written = read_history(file), file.stat().st_mtime
-    return [Point(fold, row.epoch, written - (rows[-1].seconds - row.seconds), _values(row)) for row in rows]
+    return [Point(fold, row.epoch, written - (rows[-1].seconds - row.seconds), _values(measure, row)) for row in rows]
 
 
-def _values(row: Epoch) -> dict[str, float]:
-    values = {"loss": row.loss, "images_per_second": row.images_per_second}
-    return values if row.heldout is None else values | {"heldout_rmse_px": row.heldout}
+def _values(measure: Measure, row: Epoch) -> dict[str, float]:
+    values = {"loss": row.loss, measure.speed: row.images_per_second}
+    return values if row.heldout is None else values | {measure.curve: row.heldout}

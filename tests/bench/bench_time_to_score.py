@@ -21,9 +21,10 @@ from processes import side_by_side, two_cores
 from kptool.competitions import find, read_recipe
 from kptool.config import CropOptions, Recipe
 from kptool.device import settle_process
-from kptool.engine.cross_validate import choose_precision, make_task
+from kptool.engine.cross_validate import choose_precision
 from kptool.engine.fit import fit
 from kptool.engine.history import read_history
+from kptool.engine.of_points import make_task
 from kptool.engine.progress import Progress
 from kptool.engine.state import Job
 from kptool.folds import Folds

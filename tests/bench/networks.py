@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from kptool.models.heads import Regression
-from kptool.models.net import Net
+from kptool.models.layers import Flow
+from kptool.models.net import Body, Net
 
 
 class Contest(NamedTuple):
@@ -55,7 +56,7 @@ class Net6(nn.Module):
 
 def net6(points: int, schemes: int, size: tuple[int, int]) -> Net:
     """Net6 under kptool's contract."""
-    return Net(Net6(), Regression(500, points, schemes, size), [0.5], [0.25])
+    return Net(Body(Net6(), Flow(500, None), [0.5], [0.25]), Regression(500, points, schemes, size))
 
 
 class Plain(nn.Module):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from kptool.config import Loss, ModelOptions
 from kptool.errors import UsageError
 from kptool.losses import NLL
 from kptool.models.heads.base import Head
 from kptool.models.heads.heatmap import Heatmap
+from kptool.models.heads.pairs import L1, Cosine, PairHead
 from kptool.models.heads.regression import Regression
 from kptool.models.heads.simcc import SimCC
 from kptool.models.heads.soft_argmax import SoftArgmax
 from kptool.models.layers import Flow, Pair
 
 Named = Literal["soft-argmax", "regression", "heatmap", "simcc"]
+NamedPair = Literal["cosine", "l1"]
 
 # The losses of "auto" are those that both of its heads know.
 LOSSES: dict[str, tuple[Loss, ...]] = {
@@ -24,14 +27,90 @@ LOSSES: dict[str, tuple[Loss, ...]] = {
     "heatmap": Heatmap.losses,
     "simcc": SimCC.losses,
 }
+PAIR_LOSSES: Final[dict[str, tuple[Loss, ...]]] = {"auto": Cosine.losses, "cosine": Cosine.losses, "l1": L1.losses}
+
+
+def chosen_head(options: ModelOptions) -> Named | None:
+    """The head of points that a recipe names; None = auto.
+
+    Raises:
+        UsageError: settings of verification, in a competition of keypoints.
+    """
+    if options.head == "cosine" or options.head == "l1":
+        raise UsageError(
+            f"model.head {options.head} compares pictures, but this competition asks for keypoints",
+            f"use {', '.join(LOSSES)}",
+        )
+    pairs = {
+        "embedding": options.embedding != 0,
+        "pool": options.pool != "mean",
+        "dropout": options.dropout != 0,
+        "start": options.start in ("whitened", "within"),
+        "backbone": options.backbone == "descriptors",
+    }
+    if name := next((name for name, wrong in pairs.items() if wrong), None):
+        raise UsageError(
+            f"model.{name} = {getattr(options, name)} is of verification, but this competition asks for keypoints",
+            "leave it out",
+        )
+    return None if options.head == "auto" else options.head
+
+
+def chosen_pair_head(options: ModelOptions, loss: Loss) -> NamedPair:
+    """The head of pairs that a recipe means.
+
+    Raises:
+        UsageError: settings of keypoints, in a competition of verification; or a loss that its head cannot learn.
+    """
+    if options.head not in ("auto", "cosine", "l1"):
+        raise UsageError(
+            f"model.head {options.head} finds keypoints, but this competition asks for verification",
+            f"use {', '.join(PAIR_LOSSES)}",
+        )
+    keypoints = {"upsample": options.upsample != 1, "start": options.start == "mean-shape"}
+    if name := next((name for name, wrong in keypoints.items() if wrong), None):
+        value = getattr(options, name)
+        raise UsageError(
+            f"model.{name} = {value} is of keypoints, but this competition asks for verification", "leave it out"
+        )
+    if options.start != "middle" and not options.embedding:
+        raise UsageError(
+            f"model.start = {options.start} needs model.embedding", "say how many components, as in embedding = 300"
+        )
+    _refuse_unknown(options.head, loss, PAIR_LOSSES[options.head])
+    return "l1" if options.head == "l1" else "cosine"
+
+
+def make_pair_head(named: NamedPair, length: int) -> PairHead:
+    """A head of pairs of embeddings of `length` numbers, freshly initialised from torch's global generator."""
+    return L1(length) if named == "l1" else Cosine()
+
+
+def refuse_terms(loss: Loss, every: bool, clip: float) -> None:
+    """Raises UsageError where a loss of pairs does not go with train.pairs or train.label_clip."""
+    if loss == "supcon" and not every:
+        raise UsageError(
+            "train.loss = supcon with train.pairs = given: it holds every picture of a batch against every other",
+            "set train.pairs to all",
+        )
+    if every and loss == "arcface":
+        raise UsageError(
+            "train.pairs = all with train.loss = arcface, which learns who is on a picture and no pairs",
+            "leave train.pairs out",
+        )
+    if clip and loss != "bce":
+        raise UsageError(f"train.label_clip = {clip:g} with train.loss = {loss}", "it is of bce: leave it out")
 
 
 def refuse_loss(options: ModelOptions, loss: Loss) -> None:
     """Raises UsageError where a recipe's head cannot be trained with its loss."""
-    known = LOSSES[options.head]
+    _refuse_unknown(options.head, loss, LOSSES[options.head])
+
+
+def _refuse_unknown(head: str, loss: Loss, known: Sequence[Loss]) -> None:
     if loss != "auto" and loss not in known:
         raise UsageError(
-            f"model.head {options.head} cannot be trained with train.loss = {loss}",
+            f"model.head {head} cannot be trained with train.loss = {loss}",
             f"use {', '.join(known)} or auto",
         )
 

@@ -1,0 +1,57 @@
+"""The pairs of a run that were scored, judged: thresholds from the other folds, decisions, probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kptool.dataset import Ints, Mask
+from kptool.geometry import Floats
+from kptool.metrics import verification as metrics
+from kptool.verification.outcome import PairOutcome
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One scorer's answers to the n pairs that have an out-of-fold score.
+
+    Attributes:
+        row: (n,) of each, its place in the data.
+        score: (n,) higher = more alike.
+        same: (n,) the truth.
+        fold: (n,) the fold that held it out.
+        group: (n,) pairs that are drawn together.
+        thresholds: of each fold.
+        decision: (n,) True = taken for one person.
+        probability: (n,) of one person, calibrated on the other folds; NaN with one fold.
+    """
+
+    row: Ints
+    score: Floats
+    same: Mask
+    fold: Ints
+    group: Ints
+    thresholds: dict[int, float]
+    decision: Mask
+    probability: Floats
+
+    @property
+    def right(self) -> Mask:
+        """(n,) whether each decision is the truth."""
+        return np.asarray(self.decision == self.same)
+
+    @property
+    def both_kinds(self) -> bool:
+        """Whether there are pairs of one person and of two, without which there is no ROC."""
+        return bool(self.same.any() and not self.same.all())
+
+
+def judge(outcome: PairOutcome, scores: Floats) -> Judged:
+    """The scored pairs of an outcome under some scores (P,): the model's, or the baseline's."""
+    row = np.flatnonzero(outcome.fold >= 0)
+    score, same, fold = scores[row], outcome.same[row], outcome.fold[row]
+    thresholds = metrics.fold_thresholds(score, same, fold)
+    at = np.array([thresholds[int(k)] for k in fold])
+    probability = metrics.fold_probabilities(score, same, fold)
+    return Judged(row, score, same, fold, outcome.group[row], thresholds, score >= at, probability)

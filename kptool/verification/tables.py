@@ -1,0 +1,128 @@
+"""The tables of figures in a report on pairs: the model's beside the baseline's, folds, and calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from kptool.report.pen import Pen
+from kptool.report.words import count, figure
+from kptool.verification.values import Accepted, Figures, PairReport
+from kptool.verification.words import percent, rate, several, span
+
+CHANCE = 0.5  # accuracy that a bar starts from
+LEAST = 8  # cells of a bar
+DECIDING = 10  # different pairs that must be accepted before a rate is worth giving
+RAREST = 0.1  # FAR, where no rate at all can be given
+
+
+class Measure(NamedTuple):
+    """One row of the figures; `share` says that it is shown in per cent."""
+
+    name: str
+    value: Callable[[Figures], float]
+    share: bool = True
+
+
+def figures(pen: Pen, report: PairReport) -> RenderableType:
+    """The model's figures, and the baseline's and the difference where there is a baseline."""
+    model, other = report.model, report.classical
+    table = pen.table("<", "/model", *([] if other is None else ["/baseline", "/difference"]))
+    table.padding = (0, 2, 0, 0)  # with less between them, intervals run together
+    for name, *cells in _rows(report):
+        table.add_row(*map(pen.text, (name, *cells[: len(table.columns) - 1])))
+    notes = [
+        "accuracy's interval and difference: pairs pooled, their groups drawn again",
+        *(["TAR = same pairs accepted", "FAR = different pairs accepted"] if model.accepted else []),
+        f"Brier of answering one half {figure(model.chance_brier)}",
+        *_no_lower(report),
+    ]
+    return Group(table, pen.flow(notes, "dim"))
+
+
+def _rows(report: PairReport) -> Iterator[tuple[str, str, str, str]]:
+    """Each row's name, and its figures as texts; the last two are empty without a baseline."""
+    model, other = report.model, report.classical or report.model
+    yield "accuracy %", percent(model.accuracy), percent(other.accuracy), percent(report.gain, 1, "+")
+    ends = span(report.gain_low, report.gain_high, "+")
+    yield "95% interval", span(model.low, model.high), span(other.low, other.high), ends
+    error = f"± SE over {several(len(report.folds), 'fold')}"
+    yield error, percent(model.standard_error), percent(other.standard_error), ""
+    for name, value, share in _measures(model):
+        show: Callable[..., str] = partial(percent, digits=1) if share else partial(figure, digits=3)
+        mine, theirs = value(model), value(other)
+        yield name, show(mine), show(theirs), show(mine - theirs, sign="+")
+
+
+def _measures(model: Figures) -> Iterator[Measure]:
+    yield Measure("AUC", lambda one: one.auc, share=False)
+    yield Measure("EER %", lambda one: one.eer)
+    for accepted in model.accepted:
+        yield Measure(f"TAR % at {rate(accepted.far)}", partial(_tar, accepted))
+    yield Measure("Brier", lambda one: one.brier, share=False)
+    yield Measure("log loss", lambda one: one.log_loss, share=False)
+
+
+def _tar(at: Accepted, one: Figures) -> float:
+    return next((accepted.tar for accepted in one.accepted if accepted.far == at.far), math.nan)
+
+
+def _no_lower(report: PairReport) -> list[str]:
+    """Why no rate at a lower FAR is given: how few pairs would decide it."""
+    different = sum(fold.pairs - fold.same for fold in report.folds)
+    given = [accepted.far for accepted in report.model.accepted]
+    far = min(given) / 10 if given else RAREST
+    deciding = math.floor(far * different + 1e-9)
+    if deciding >= DECIDING:
+        return []
+    missing = f"no TAR at a {'lower ' if given else ''}FAR"
+    return [f"{missing}: {several(different, 'different pair')}, {rate(far)} would be {several(deciding, 'pair')}"]
+
+
+def folds(pen: Pen, report: PairReport) -> RenderableType:
+    """Each held-out fold, with a bar of its accuracy from an even chance to 100 %."""
+    notes = ["each by the threshold best on the other folds", "FAR and FRR at that threshold"]
+    if not all(fold.honest for fold in report.folds):
+        notes = ["by the threshold best on its own pairs, which flatters", *notes[1:]]
+    title = pen.section("Held-out folds", *notes)
+    return Group(title, pen.fit(lambda bar: _folds(pen, report, bar), pen.room, LEAST))
+
+
+def _folds(pen: Pen, report: PairReport, bar: int) -> Table:
+    other, model = report.classical, report.model
+    heads = ["fold", "pairs", "same", "threshold", "accuracy/%", f"</{100 * CHANCE:.0f}{100:>{bar - 2}}"]
+    heads += ["FAR/%", "FRR/%", "AUC", "EER/%", *([] if other is None else ["baseline/%"])]
+    table = pen.table(*heads)
+    for fold in report.folds:
+        where = (str(fold.fold), count(fold.pairs), count(fold.same), figure(fold.threshold, 3))
+        rates = (percent(fold.false_accept), percent(fold.false_reject), figure(fold.auc, 3), percent(fold.eer))
+        beside = [] if other is None else [percent(fold.classical)]
+        drawn = pen.gauge((fold.accuracy - CHANCE) / (1 - CHANCE), bar)
+        table.add_row(*map(pen.text, (*where, percent(fold.accuracy))), drawn, *map(pen.text, (*rates, *beside)))
+    if len(report.folds) > 1:
+        cells = ("mean", "", "", "", percent(model.accuracy), f"± {percent(model.standard_error)} SE", "", "", "", "")
+        table.add_row(*map(pen.text, (*cells, *([] if other is None else [percent(other.accuracy)]))))
+    return table
+
+
+def calibration(pen: Pen, report: PairReport) -> RenderableType | None:
+    """How often pairs of each said probability show one person; None where no probability could be told."""
+    if not report.calibration:
+        return None
+    title = pen.section("Calibration", "probabilities fitted on the other folds")
+    return Group(title, pen.fit(lambda bar: _calibration(pen, report, bar), pen.room, LEAST, 20))
+
+
+def _calibration(pen: Pen, report: PairReport, bar: int) -> Table:
+    heads = ("<probability/of same, %", "mean/%", "are same/%", f"</0{100:>{bar - 1}}", "pairs")
+    table = pen.table(*heads)
+    table.padding = (0, 2, 0, 0)
+    for one in report.calibration:
+        figures = (f"{100 * one.low:.0f} to {100 * one.high:.0f}", percent(one.probability), percent(one.share))
+        table.add_row(*map(pen.text, figures), pen.gauge(one.share, bar), pen.text(count(one.pairs)))
+    return table
