@@ -32,6 +32,7 @@ CROP: Final = CropOptions(width=80, height=112, box="image", part=[0.34, 0.272, 
 COMPONENTS: Final = 400
 POWER: Final = 0.5
 BATCH: Final = 128
+MEND: Final = "put the picture back: a protocol counts all of its pairs"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def prepare_features(images: Dataset, tick: Tick | None = None) -> Path:
         KptoolError: the cache cannot be written.
     """
     prepared = prepare(images, CROP, 1, tick)
-    refuse_faults(prepared.faults)
+    refuse_faults(prepared.faults, MEND)
     key = hashlib.sha256(f"{VERSION} {prepared.folder.name}".encode()).hexdigest()[:24]
     file = cache_folder() / "features" / f"{key}.npy"
     if not file.is_file():

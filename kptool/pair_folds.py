@@ -59,10 +59,11 @@ def _packed(kinds: Ints, count: int, generator: np.random.Generator) -> Ints:
     order = order[np.argsort(-kinds[order].sum(1), kind="stable")]
     target = kinds.sum(0) / count
     fold, held = np.zeros(len(kinds), dtype=np.int64), np.zeros((count, 2), dtype=np.int64)
-    for one in order:
+    for done, one in enumerate(order):
+        empty = np.flatnonzero(held.sum(1) == 0)
         over = np.clip(held + kinds[one] - target, 0, None)
         cost = 1e6 * (over**2).sum(1) + ((held + kinds[one]) ** 2 - held**2).sum(1)
-        best = int(np.argmin(cost))
+        best = int(empty[0]) if len(empty) == len(kinds) - done else int(np.argmin(cost))
         fold[one] = best
         held[best] += kinds[one]
     return _repaired(fold, held, kinds, generator)
@@ -71,7 +72,8 @@ def _packed(kinds: Ints, count: int, generator: np.random.Generator) -> Ints:
 def _repaired(fold: Ints, held: Ints, kinds: Ints, generator: np.random.Generator) -> Ints:
     """Move or swap components by lot wherever that makes the folds no less even, until they cannot be more even."""
     target = kinds.sum(0) / len(held)
-    least = float(((np.floor(target) - target) ** 2).sum()) * len(held)  # 0 where every fold can have the same
+    part = target - np.floor(target)
+    least = len(held) * float((part * (1 - part)).sum()) + 1e-9  # as even as whole numbers can be
     fold, held = fold.copy(), held.astype(np.float64)
     cost = float(((held - target) ** 2).sum())
     picks = generator.integers(len(kinds), size=(SWAPS, 2)).tolist()

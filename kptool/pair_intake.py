@@ -80,5 +80,3 @@ def _refuse_settings_of_points(recipe: Recipe) -> None:
     if name := next((key for key, on in wrong.items() if on), None):
         why = "a protocol counts all of its pairs" if name == "data.on_bad" else "it is of keypoints"
         raise UsageError(f"{name} means nothing for verification: {why}", "leave it out")
-    if recipe.train.views > 1 and recipe.train.pairs == "given":
-        raise UsageError("train.views = 2 with train.pairs = given, which never pairs a picture with itself", "set all")

@@ -162,11 +162,11 @@ def check_on_bad(word: str) -> None:
         raise UsageError(f"--on-bad {word}", "it is fail or skip")
 
 
-def refuse_faults(faults: list[Fault]) -> None:
+def refuse_faults(faults: list[Fault], remedy: str = "mend it, or leave such pictures out with --on-bad skip") -> None:
     """Raise DataError for the first row that cannot be used, with the number of the others."""
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise DataError(f"{faults[0][1]}{more}", "mend it, or leave such pictures out with --on-bad skip")
+        raise DataError(f"{faults[0][1]}{more}", remedy)
 
 
 def _frames(dataset: Dataset, way: _Way, to_frame: Affine, faults: list[Fault], tick: Tick | None, path: Path) -> None:

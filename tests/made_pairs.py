@@ -22,7 +22,7 @@ def made_pairs(
     """Half of the pairs (rounded down) show one person; groups of people never part over folds; rows are shuffled.
 
     Args:
-        people: at least 2 * folds, so that every fold has pairs to hold; 13 make 10 groups.
+        people: 13 make 10 groups; at least 4 for each fold, so that every one has pairs of both kinds.
         separation: of the two kinds' mean scores, in standard deviations; the classical scores have half of it.
         classical: False = NaN, as where no baseline was made.
     """
@@ -31,13 +31,15 @@ def made_pairs(
     group, pictures = _group_of(groups), 3
     while min(map(len, _candidates(groups, people, pictures))) < (pairs + 1) // 2:
         pictures += 1
-    kinds, wanted = _candidates(groups, people, pictures), (pairs // 2, pairs - pairs // 2)
-    drawn = [np.array(each)[generator.permutation(len(each))[:n]] for each, n in zip(kinds, wanted, strict=True)]
-    ends = generator.permutation(np.concatenate(drawn))
     person = np.concatenate([np.full(pictures + k % 2, k) for k in range(people)])
+    kinds, wanted = _candidates(groups, people, pictures), (pairs // 2, pairs - pairs // 2)
+    drawn = [_drawn(np.array(each), person, n, generator) for each, n in zip(kinds, wanted, strict=True)]
+    ends = generator.permutation(np.concatenate(drawn))
     names = np.array([f"Person_{k:02d}_{n:04d}" for k in range(people) for n in range(1, pictures + k % 2 + 1)])
     first, second = ends.T
     same = np.asarray(person[first] == person[second])
+    fold = _folds(groups, folds)[group[person[first]]]
+    assert all(0 < same[fold == k].mean() < 1 for k in range(folds)), "too few people for so many folds"
     return PairOutcome(
         title="Made pairs",
         run="20260131-120000-made",
@@ -56,7 +58,7 @@ def made_pairs(
         same=same,
         score=separation * same + generator.normal(0, 1, pairs),
         classical=_classical(same, separation, generator) if classical else np.full(pairs, np.nan),
-        fold=_folds(groups, folds)[group[person[first]]],
+        fold=fold,
         group=group[person[first]],
         naive_leak=0.61,
         seconds=12.5,
@@ -112,6 +114,14 @@ def _candidates(groups: list[list[int]], people: int, pictures: int) -> tuple[li
     own = [range(int(start[k]), int(start[k + 1])) for k in range(people)]
     same = [pair for k in range(people) for pair in combinations(own[k], 2)]
     return same, [pair for group in groups for a, b in combinations(group, 2) for pair in product(own[a], own[b])]
+
+
+def _drawn(candidates: Ints, person: Ints, count: int, generator: np.random.Generator) -> Ints:
+    """So many of the candidates (c, 2) by lot; the same people come again only after all the others."""
+    shuffled = generator.permutation(candidates)
+    _, who = np.unique(person[shuffled], axis=0, return_inverse=True)
+    turn = np.array([(who[:at] == one).sum() for at, one in enumerate(who)])
+    return shuffled[np.argsort(turn, kind="stable")[:count]]
 
 
 def _classical(same: Mask, separation: float, rng: np.random.Generator) -> Floats:

@@ -220,7 +220,7 @@ def test_every_word_that_a_key_takes_is_told(key: str) -> None:
 
 def test_a_competition_may_be_in_every_annotation_format() -> None:
     assert set(get_args(Competition.model_fields["format"].annotation)) == {
-        "kaggle-faces", "drawn-faces", *formats.NAMES,
+        "kaggle-faces", "drawn-faces", "lfw-pairs", *formats.NAMES,
     }  # fmt: skip
 
 

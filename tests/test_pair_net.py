@@ -369,12 +369,16 @@ def test_recipes_of_pairs_are_refused_for_points(settings: dict[str, Any], loss:
     assert "\n" not in str(caught.value)
 
 
-def test_terms_that_a_loss_does_not_know_are_refused() -> None:
-    net, values = made({"width": 8, "embedding": 4}, "arcface"), torch.randn(B, 4)
-    with pytest.raises(UsageError, match=r"train\.pairs = all with train\.loss = arcface"):
-        loss_of(net, values, "arcface", every=True)
-    with pytest.raises(UsageError, match=r"train\.loss = supcon with train\.pairs = given"):
-        loss_of(net, values, "supcon")
-    for loss in ("contrastive", "arcface"):
-        with pytest.raises(UsageError, match=f"train.label_clip = 0.03 with train.loss = {loss}"):
-            loss_of(net, values, loss, clip=0.03)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "arcface", "pairs": "all"}, "train.pairs = all with train.loss = arcface"),
+        ({"loss": "supcon"}, "train.pairs = given with train.loss = supcon"),
+        ({"loss": "contrastive", "label_clip": 0.03}, "train.label_clip = 0.03 with train.loss = contrastive"),
+        ({"loss": "bce", "views": 2}, "train.views = 2 with train.pairs = given"),
+    ],
+)
+def test_terms_that_a_loss_does_not_know_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        TrainOptions.model_validate(settings)
+    assert "\n" not in str(caught.value)

@@ -40,6 +40,12 @@ def cv(
             metavar="WHAT", help="Pictures that cannot be used: fail or skip. Short for --set data.on_bad=WHAT."
         ),
     ] = None,
+    pairs_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT", help="Of verification: file or identities (a folder a person). Short for data.pairs_from."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Folds side by side; default: one a core, one on a GPU.")
@@ -61,7 +67,7 @@ def cv(
 
     if resume is None and competition is None:
         raise UsageError("kptool cv needs a competition or --resume RUN", "kptool list names the competitions")
-    changes = _changes(settings, epochs, seed, pretrained, weights, on_bad)
+    changes = [*_changes(settings, epochs, seed, pretrained, weights), *_data_changes(on_bad, pairs_from)]
     if competition is not None:  # before torch is loaded, so that a slip of the pen is answered at once
         read_recipe(find(competition), recipe, changes)
     trackers = make(track or [])
@@ -83,15 +89,12 @@ def _changes(
     seed: int | None,
     pretrained: bool,
     weights: Path | None,
-    on_bad: str | None,
 ) -> list[str]:
     out = list(settings or [])
     if epochs is not None:
         out.append(f"train.epochs={epochs}")
     if seed is not None:
         out.append(f"seed={seed}")
-    if on_bad is not None:
-        out.append(f"data.on_bad={json.dumps(on_bad)}")
     if pretrained:
         out.append("model.pretrained=true")
     if weights is not None:
@@ -99,3 +102,8 @@ def _changes(
             raise UsageError(f"--weights {weights}: no such file", "name a .safetensors file")
         out.append(f"model.weights={json.dumps(str(weights.resolve()))}")  # a JSON string is a TOML string
     return out
+
+
+def _data_changes(on_bad: str | None, pairs_from: str | None) -> list[str]:
+    words = {"on_bad": on_bad, "pairs_from": pairs_from}
+    return [f"data.{key}={json.dumps(word)}" for key, word in words.items() if word is not None]

@@ -27,7 +27,6 @@ def report_pairs(run: Run, asked: list[str], page: Path | None, show: bool, as_j
     from kptool import verification
     from kptool.cli.report_parts import frames_of, say_page, sections_of
     from kptool.cli.terminal import counting, make_console
-    from kptool.page import write_pairs_page
     from kptool.pictures import model_images
     from kptool.report.half_blocks import can_show
     from kptool.report.pen import Pen
@@ -39,6 +38,8 @@ def report_pairs(run: Run, asked: list[str], page: Path | None, show: bool, as_j
     arrays, why = frames_of(run, console, wanted="pairs" in sections or page is not None)
     result = verification.build(outcome)
     if page is not None:
+        from kptool.page import write_pairs_page  # matplotlib's second is only spent where it draws
+
         with counting(console, "writing the page") as tick:
             size = write_pairs_page(page, run, result, outcome, arrays, why, tick)
         say_page(console, page, size, why, show)

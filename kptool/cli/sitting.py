@@ -169,6 +169,8 @@ def finish(console: Console, run: Run, as_json: bool, follower: Follower | None 
     data = run.env["data"]
     if run.found.competition.has_test:
         line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
+    elif run.found.competition.task == "verification":
+        line = shlex.join(["kptool", "report", str(run.path), "--html", "report.html", "--open"])
     else:
         line = f"{shlex.join(['kptool', 'predict', str(run.path)])} YOUR-PHOTOS --draw drawn"
     console.print(f"\nnext: {escape(line)}", soft_wrap=True)

@@ -55,6 +55,9 @@ def submit(
         from kptool.submit.pairs import refuse_other_forms
 
         refuse_other_forms(form or [], opened.found.competition.slug)
+        for name, given in (("--on-bad", on_bad != "fail"), ("--message", bool(message))):
+            if given:
+                raise UsageError(f"{name}: {run} is a run of verification, which has no use for it", "leave it out")
         submit_pairs(opened, folder, pairs, out, as_json)
         return
     if pairs is not None:

@@ -31,7 +31,7 @@ from kptool.submit.pair_record import (
 )
 from kptool.submit.pairs import ENDING, PairAnswers, write_pairs
 from kptool.verification import PairOutcome, build
-from kptool.verification.load import load
+from kptool.verification.load import load, protocol_of
 
 
 def submit_pairs(run: Run, data: Path | None, pairs: Path | None, out: Path, as_json: bool) -> None:
@@ -63,7 +63,8 @@ def submit_pairs(run: Run, data: Path | None, pairs: Path | None, out: Path, as_
     sealed = score_sealed(answers.score, test.same, answers.threshold, answers.probability)
     record = pair_record(
         path, answers, run.recipe, build(outcome),
-        competition=competition.slug, folds_used=run.finished, test_digest=test.digest, protocol=test.protocol,
+        competition=competition.slug, folds_used=run.finished, test_digest=test.digest,
+        protocol=protocol_of(run, test.protocol, test.alignment),
         alignment=test.alignment, sealed=sealed, classical=_classical(run, test, outcome), looks=looks, today=today,
     )  # fmt: skip
     beside = write_pair_record(path, record)

@@ -58,11 +58,11 @@ class Competition(Strict):
     @model_validator(mode="after")
     def _task_fits(self) -> Self:
         pairs = self.task == "verification"
-        if pairs != (self.format == "lfw-pairs") or pairs != (self.form == "pairs") or pairs == bool(self.points):
+        if pairs != (self.format == "lfw-pairs") or pairs != (self.form == "pairs") or (pairs and self.points):
             raise UsageError(
                 f"{self.slug}: task '{self.task}' does not go with format '{self.format}', form '{self.form}' and "
                 f"{len(self.points)} points",
-                "verification has format lfw-pairs, form pairs and no points; keypoints have points",
+                "verification has format lfw-pairs, form pairs and no points",
             )
         return self
 

@@ -221,9 +221,16 @@ class TrainOptions(Settings):
         if (self.schedule == "step") != bool(self.drop_at):
             what = f"train.schedule = {self.schedule} with train.drop_at = {self.drop_at}"
             raise UsageError(what, "drop_at is of schedule step: give both, or neither")
+        wrong = ""
         if self.label_clip and self.loss not in ("auto", "bce"):
-            what = f"train.label_clip = {self.label_clip:g} with train.loss = {self.loss}"
-            raise UsageError(what, "it is of bce: leave it out")
+            wrong = f"label_clip = {self.label_clip:g}"
+        elif (self.loss, self.pairs) in (("arcface", "all"), ("supcon", "given")):
+            wrong = f"pairs = {self.pairs}"
+        if wrong:
+            remedy = "label_clip is of bce; supcon learns all pairs of a batch, arcface none but who is on a picture"
+            raise UsageError(f"train.{wrong} with train.loss = {self.loss}", remedy)
+        if self.views > 1 and self.pairs == "given":
+            raise UsageError("train.views = 2 with train.pairs = given", "no picture meets itself there; set it to all")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kptool.classical import open_features, prepare_features
+from kptool.classical import MEND, open_features, prepare_features
 from kptool.config import Recipe
 from kptool.crop import model_size, settled
 from kptool.dataset import Names
@@ -58,7 +58,7 @@ def of_pairs(intake: PairIntake, recipe: Recipe, tick: Tick | None = None) -> Ma
 def pair_frames(pairs: Pairs, recipe: Recipe, tick: Tick | None = None) -> Path:
     """The folder of the pictures' frames; raises DataError for the first picture that cannot be used."""
     prepared = prepare(pairs.images, recipe.crop, recipe.model.channels, tick, recipe.image)
-    refuse_faults(prepared.faults)
+    refuse_faults(prepared.faults, MEND)
     return prepared.folder
 
 

@@ -22,6 +22,7 @@ class Drawn(NamedTuple):
         person: (N,).
         first, second: (P,) pictures; first < second.
         fold: (P,) the block that each pair was drawn in.
+        left_out: folders' names with one picture alone, or none.
     """
 
     files: list[str]
@@ -30,6 +31,7 @@ class Drawn(NamedTuple):
     first: Ints
     second: Ints
     fold: Ints
+    left_out: list[str]
 
 
 def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
@@ -48,7 +50,7 @@ def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
         MissingFileError: no such folder.
         DataError: too few people, or too few pictures of different people for a balanced block.
     """
-    files, names, person = _people(root)
+    files, names, person, left_out = _people(root)
     if len(names) < 2 * blocks:
         raise DataError(
             f"{root}: {len(names)} people with two pictures or more, but {blocks} folds need two people each",
@@ -63,28 +65,30 @@ def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
         others = _different([own[p] for p in members], len(matched), generator)
         if len(others) < len(matched):
             raise DataError(
-                f"{root}: block {block} has {len(matched)} same-person pairs and only {len(others)} of different people",
+                f"{root}: block {block} has {len(matched)} same-person pairs, only {len(others)} of different people",
                 "lower data.pairs_per_person or folds.count",
             )
         pairs += [matched, others]
         fold.append(np.full(2 * len(matched), block, dtype=np.int64))
     found = np.sort(np.concatenate(pairs), axis=1)
-    return Drawn(files, names, person, found[:, 0], found[:, 1], np.concatenate(fold))
+    return Drawn(files, names, person, found[:, 0], found[:, 1], np.concatenate(fold), left_out)
 
 
-def _people(root: Path) -> tuple[list[str], list[str], Ints]:
+def _people(root: Path) -> tuple[list[str], list[str], Ints, list[str]]:
     if not root.is_dir():
         raise MissingFileError(f"{root}: no such folder", "check --data")
-    files, names, person = list[str](), list[str](), list[int]()
+    files, names, person, left_out = list[str](), list[str](), list[int](), list[str]()
     for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
         own = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
         if len(own) > 1:
             files += [f"{folder.name}/{name}" for name in own]
             person += [len(names)] * len(own)
             names.append(folder.name)
+        else:
+            left_out.append(folder.name)
     if not names:
         raise DataError(f"{root}: no folder with two pictures of a person in it", "give a folder of a person each")
-    return files, names, np.array(person, dtype=np.int64)
+    return files, names, np.array(person, dtype=np.int64), left_out
 
 
 def _some_of_one(pictures: Ints, each: int, generator: np.random.Generator) -> Ints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,20 +27,23 @@ ALIGNMENTS: Final = {
 """What the names of folders say of how the pictures were aligned; those of "lfw" itself may be any."""
 FOLDERS: Final = ("lfw", *ALIGNMENTS)
 SKLEARN: Final = "lfw_home"
+LOOKED_AT: Final = 8  # pictures, to tell whether a folder's are grey
 
 
 class Found(NamedTuple):
-    """A list of pairs, and the folder with a folder of pictures for each person."""
+    """A list of pairs, the folder with a folder of pictures for each person, and such folders that are not used."""
 
     list: Path
     pictures: Path
+    others: tuple[Path, ...] = ()
 
 
 def find(data: Path | None, name: str) -> Found:
     """A list by its file's name, and the pictures beside it.
 
     Args:
-        data: the folder that holds both; scikit-learn's data folder, or its lfw_home, works too. None = that cache.
+        data: the folder that holds both, or the folder of pictures with the list inside it or beside it;
+            scikit-learn's data folder, or its lfw_home, works too. None = that cache.
         name: such as pairsDevTrain.txt.
 
     Raises:
@@ -48,9 +52,11 @@ def find(data: Path | None, name: str) -> Found:
         DataError: no pictures there.
     """
     root = _root(data)
-    for folder in (root, root / SKLEARN, *(root / known for known in FOLDERS)):
+    for folder in (root, root / SKLEARN, *_known(root)):
         if (folder / name).is_file():
-            return Found(folder / name, _pictures(folder))
+            return _with_pictures(folder / name, folder)
+    if root.name.lower() in FOLDERS and (root.parent / name).is_file():
+        return Found(root.parent / name, root)
     raise MissingFileError(f"{root}: no {name} in it", "name the folder that holds LFW's lists with --data")
 
 
@@ -63,42 +69,65 @@ def beside(file: Path, data: Path | None) -> Found:
     """
     if not file.is_file():
         raise MissingFileError(f"{file}: no such file", "name a list of pairs")
-    return Found(file, _pictures(file.parent if data is None else data))
+    root = file.parent if data is None else _root(data)
+    return _with_pictures(file, root / SKLEARN if (root / SKLEARN).is_dir() else root)
+
+
+def people_in(data: Path) -> Path:
+    """The folder with a folder for each person: `data`, or LFW's own in it."""
+    return next(iter(_known(data)), data)
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """Names of the pictures in a folder, sorted; hidden files are none. Raises DataError where it cannot be read."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})", "check the folder") from None
+    return [name for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
 
 
 def files_of(pictures: Sequence[Picture], pairs: Sequence[Listed], root: Path) -> Names:
     """(N,) the file of each picture, relative to `root`.
 
     Raises:
-        DataError: a picture that is not there, by the line of the first pair that names it.
+        DataError: a picture that is not there, or there twice, by the line of the first pair that names it.
     """
     folders = {name: _listing(root / name) for name in dict.fromkeys(one.name for one in pictures)}
-    missing = [one for one in pictures if one.id not in folders[one.name]]
-    if missing:
-        pair = next(pair for pair in pairs if set(pair[:2]) & set(missing))
-        lost = pair.first if pair.first in missing else pair.second
-        more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-        raise DataError(
-            f"{pair.place}: {lost.id} is not in {root.name}/{lost.name}{more}", f"complete the pictures in {root}"
-        )
-    return np.array([f"{one.name}/{folders[one.name][one.id]}" for one in pictures], dtype=np.str_)
+    found = {one: folders[one.name].get(one.id, []) for one in pictures}
+    if unclear := {one for one in pictures if len(found[one]) != 1}:
+        pair = next(pair for pair in pairs if unclear & set(pair[:2]))
+        one = pair.first if pair.first in unclear else pair.second
+        place = f"{root.name}/{one.name}"
+        if names := found[one]:
+            raise DataError(f"{pair.place}: in {place} it may be {' or '.join(names)}", "keep one of these pictures")
+        endings = Counter(Path(names[0]).suffix for names in found.values() if names)
+        name = one.id + (endings.most_common(1)[0][0] if endings else ".jpg")
+        lost = sum(not found[other] for other in unclear) - 1
+        more = f", and {lost} more {'is' if lost == 1 else 'are'} missing" if lost else ""
+        raise DataError(f"{pair.place}: {name} is not in {place}{more}", f"complete the pictures in {root}")
+    return np.array([f"{one.name}/{found[one][0]}" for one in pictures], dtype=np.str_)
 
 
-def alignment_of(root: Path, sample: Path) -> str:
-    """How pictures were aligned: by their folder's name, or else by whether they are grey, as only LFW-a's are."""
-    if known := ALIGNMENTS.get(root.name.lower()):
-        return known
-    pixels = decode(sample, 3).pixels
-    grey = bool((pixels[..., :1] == pixels).all())
-    return "LFW-a (grey pictures)" if grey else "not known"
+def alignment_by_name(root: Path) -> str:
+    """How pictures were aligned, as their folder's name tells; empty where it tells nothing."""
+    return ALIGNMENTS.get(root.name.lower(), "")
+
+
+def alignment_by_pixels(root: Path, files: Names) -> str:
+    """How LFW's pictures were aligned, by whether they are grey, as only LFW-a's are; `files` (N,) under root."""
+    some = files[np.linspace(0, len(files) - 1, LOOKED_AT).astype(np.int64)]
+    pixels = [decode(root / str(name), 3).pixels for name in dict.fromkeys(some.tolist())]
+    grey = all(bool((picture[..., :1] == picture).all()) for picture in pixels)
+    return "LFW-a (aligned, grey)" if grey else "as downloaded, not aligned"
 
 
 def _root(data: Path | None) -> Path:
     if data is not None:
         if not data.is_dir():
-            raise MissingFileError(f"{data}: no such folder", "check --data")
+            raise MissingFileError(f"{data}: {'is a file' if data.exists() else 'no such folder'}", "name a folder")
         return data
-    cache = Path(os.environ.get("SCIKIT_LEARN_DATA") or Path.home() / "scikit_learn_data")
+    cache = Path(os.environ.get("SCIKIT_LEARN_DATA") or "~/scikit_learn_data").expanduser()
     if not (cache / SKLEARN).is_dir():
         raise UsageError(
             "LFW is not shipped: it needs --data DIR with the lists and a folder of pictures",
@@ -107,21 +136,30 @@ def _root(data: Path | None) -> Path:
     return cache / SKLEARN
 
 
-def _pictures(folder: Path) -> Path:
-    """The first of the known folders in `folder` that holds people, or `folder` itself."""
-    for known in FOLDERS:
-        if (folder / known).is_dir():
-            return folder / known
-    if any(entry.is_dir() for entry in folder.iterdir()):
-        return folder
+def _known(folder: Path) -> list[Path]:
+    """Folders of pictures in a folder, in the order of FOLDERS."""
+    try:
+        found = {entry.name.lower(): folder / entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})", "check the folder") from None
+    return [found[name] for name in FOLDERS if name in found]
+
+
+def _with_pictures(file: Path, folder: Path) -> Found:
+    """A list and the first of the known folders in `folder`, or `folder` itself where it holds folders at all."""
+    known = _known(folder)
+    if known:
+        return Found(file, known[0], tuple(known[1:]))
+    if any(entry.is_dir() for entry in os.scandir(folder)):
+        return Found(file, folder)
     raise DataError(
         f"{folder}: no folder of pictures in it", f"it should be called {', '.join(FOLDERS[:3])} or the like"
     )
 
 
-def _listing(folder: Path) -> dict[str, str]:
+def _listing(folder: Path) -> dict[str, list[str]]:
     """The pictures of a person by their name without its ending."""
-    if not folder.is_dir():
-        return {}
-    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
-    return {Path(name).stem: name for name in reversed(names)}
+    out: dict[str, list[str]] = {}
+    for name in pictures_in(folder) if folder.is_dir() else []:
+        out.setdefault(Path(name).stem, []).append(name)
+    return out

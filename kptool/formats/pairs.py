@@ -106,7 +106,9 @@ def _drawn(competition: Competition, data: Path | None, each: int, folds: int, s
         f"people were dealt into {folds} blocks, and pairs of different people drawn within a block, so that folds can "
         f"keep persons apart; {len(ends) // 2} pairs of each kind"
     )
-    return pairs, [note]
+    alone = found.left_out
+    left = f"{len(alone)} folders with fewer than two pictures are left out, such as {alone[0]}"
+    return pairs, [note, *([left] if alone else [])]
 
 
 def _pairs(
@@ -160,6 +162,8 @@ def _same_pictures(pairs: Pairs) -> list[str]:
             )
     if not equal:
         return []
+    if len(equal) == 1:
+        return [f"1 same-person pair is of two equal pictures: {pairs.ids[equal[0]]}"]
     return [f"{len(equal)} same-person pairs are of two equal pictures, such as {pairs.ids[equal[0]]}"]
 
 
@@ -170,6 +174,7 @@ def _equal(pairs: Pairs, first: int, second: int) -> bool:
     one, two = photos.path(first), photos.path(second)
     if not (photos.sizes[first] == photos.sizes[second]).all() or not photos.sizes[first].all():
         return False
-    if abs(one.stat().st_size - two.stat().st_size) > 0 and one.suffix == two.suffix:
-        return False  # one encoder writes equal pictures in equal files
+    jpeg = one.suffix == two.suffix and one.suffix.lower() in (".jpg", ".jpeg")
+    if jpeg and one.stat().st_size != two.stat().st_size:
+        return False  # encoding a JPEG again changes its pixels, so equal ones are copies
     return bool(np.array_equal(decode(one, 1).pixels, decode(two, 1).pixels))

@@ -1,4 +1,7 @@
-"""How far predicted points are from labelled ones: plain numpy, and NaN truth adds nothing."""
+"""How far predicted points are from labelled ones: plain numpy, and NaN truth adds nothing.
+
+The scores of pairs have names of their own in `kptool.metrics.verification`: both kinds know an AUC, of other curves.
+"""
 
 from kptool.metrics.coordinates import (
     distances,

@@ -34,8 +34,9 @@ class Reliable(NamedTuple):
 def fit_platt(scores: Floats, same: Mask, rounds: int = 100) -> Platt:
     """Platt's fit (1999): maximum likelihood with his smoothed targets, (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2).
 
-    Newton's method with the backtracking of Lin, Lin & Weng (2007), on standardised scores. Where scores fall as pairs
-    grow alike the curve is flat, not turned round: a scorer that is worse than lot has no confidence to give.
+    Newton's method with the backtracking of Lin, Lin & Weng (2007, doi 10.1007/s10994-007-5018-6), on standardised
+    scores. Where scores fall as pairs grow alike the curve is flat, not turned round: a scorer that is worse than lot
+    has no confidence to give. It is flat too where all scores are equal, or all pairs of one kind.
     """
     ones, others = float(same.sum()), float((~same).sum())
     target = np.where(same, (ones + 1) / (ones + 2), 1 / (others + 2))

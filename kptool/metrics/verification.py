@@ -1,8 +1,9 @@
 """Scores of pairs against who is on them: plain numpy, a score is higher the more alike two pictures are.
 
-Decisions follow Huang et al., "Labeled Faces in the Wild" (2007): a threshold is chosen on other folds' pairs, accuracy
-is told as the mean over folds with its standard error. The ROC and its figures follow Fawcett, "An introduction to ROC
-analysis" (2006): TAR, the true accept rate, is the share of same-person pairs accepted, FAR that of the others.
+Decisions follow Huang et al., "Labeled Faces in the Wild" (UMass Amherst technical report 07-49, 2007, section 5): a
+threshold is chosen on other folds' pairs, accuracy is told as the mean over folds with its standard error. The ROC and
+its figures follow Fawcett, "An introduction to ROC analysis" (2006, doi 10.1016/j.patrec.2005.10.010): TAR, the true
+accept rate, is the share of same-person pairs accepted, FAR that of the others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kptool.dataset import Ints, Mask
 from kptool.errors import DataError
@@ -66,7 +66,7 @@ def best_threshold(scores: Floats, same: Mask) -> float:
     widths = np.concatenate([[0.0], np.diff(values), [0.0]])[best]
     place = int(best[int(np.argmax(widths))])
     if place == len(values):
-        return float(np.nextafter(values[-1], math.inf))
+        return _above(values)
     if place == 0:
         return float(values[0])
     low, high = values[place - 1], values[place]
@@ -86,33 +86,32 @@ def fold_thresholds(scores: Floats, same: Mask, fold: Ints) -> dict[int, float]:
 
 
 def standard_error(values: Sequence[float] | Floats) -> float:
-    """s / sqrt(k) of k values, s their sample deviation, of k - 1; NaN for fewer than two."""
+    """s / sqrt(k) of k values, s their sample deviation, of k - 1 (Huang et al. 2007); NaN for fewer than two."""
     found = np.asarray(values, dtype=np.float64)
     return float(found.std(ddof=1) / math.sqrt(len(found))) if len(found) > 1 else math.nan
 
 
 def roc(scores: Floats, same: Mask) -> Roc:
-    """All steps of the ROC of n pairs; equal scores step together.
+    """All steps of the ROC of n pairs (Fawcett 2006, algorithm 1); equal scores step together.
 
     Raises:
         DataError: all pairs are of one kind.
     """
-    _refuse_one_kind(same)
-    values, inverse = np.unique(-scores, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    accepted = [np.cumsum(np.bincount(inverse[kind], minlength=len(values))) for kind in (~same, same)]
-    far, tar = (np.append(0.0, counts / counts[-1]) for counts in accepted)
-    return Roc(far, tar, np.append(math.inf, -values))
+    values, others, own = _accepted(scores, same)
+    return Roc(others / others[-1], own / own[-1], np.append(math.inf, values))
 
 
 def auc(scores: Floats, same: Mask) -> float:
     """Area under the ROC: the chance that a same-person pair scores above another, ties half. 0.5 = no better than lot.
 
+    Summed in whole numbers (the Mann-Whitney count, Fawcett 2006, section 7), so it is exact but for one division.
+
     Raises:
         DataError: all pairs are of one kind.
     """
-    found = roc(scores, same)
-    return float((np.diff(found.far) * (found.tar[1:] + found.tar[:-1])).sum() / 2)
+    _, others, own = _accepted(scores, same)
+    twice = int((np.diff(others) * (own[1:] + own[:-1])).sum())
+    return twice / (2 * int(others[-1]) * int(own[-1]))
 
 
 def eer(scores: Floats, same: Mask) -> float:
@@ -131,14 +130,15 @@ def eer(scores: Floats, same: Mask) -> float:
 
 
 def tar_at_far(scores: Floats, same: Mask, far: float) -> tuple[float, float]:
-    """The largest TAR of a threshold whose FAR is at most `far`, and that threshold.
+    """The largest TAR of a threshold whose FAR is at most `far`, and the highest such threshold, which is finite.
 
     Raises:
         DataError: all pairs are of one kind.
     """
     found = roc(scores, same)
-    at = int(np.searchsorted(found.far, far + 1e-12, side="right")) - 1
-    return float(found.tar[at]), float(found.threshold[at])
+    best = found.tar[int(np.searchsorted(found.far, far + 1e-12, side="right")) - 1]
+    at = int(np.searchsorted(found.tar, best))
+    return float(best), float(found.threshold[at]) if at else _above(scores)
 
 
 def carried(different: int, fars: Sequence[float] = (0.1, 0.01, 0.001)) -> tuple[float, ...]:
@@ -147,7 +147,7 @@ def carried(different: int, fars: Sequence[float] = (0.1, 0.01, 0.001)) -> tuple
 
 
 def brier(probability: Floats, same: Mask) -> float:
-    """Mean of (p - y)² (Brier 1950), y = 1 for one person; 0.25 is what answering one half gets."""
+    """Mean of (p - y)² (Brier 1950, for two outcomes halved), y = 1 for one person; 0.25 for answering one half."""
     return float(((probability - same) ** 2).mean())
 
 
@@ -157,7 +157,17 @@ def log_loss(probability: Floats, same: Mask) -> float:
     return float(-np.log(np.clip(given, 1e-15, 1)).mean())
 
 
-def _refuse_one_kind(same: npt.NDArray[np.bool_]) -> None:
+def _accepted(scores: Floats, same: Mask) -> tuple[Floats, Ints, Ints]:
+    """The (v,) distinct scores, falling, and (v + 1,) how many others and own pairs are accepted from none to all."""
     if same.all() or not same.any():
         kind = "one person" if len(same) and same.all() else "two persons"
         raise DataError(f"all {len(same)} pairs are of {kind}, so there is nothing to tell apart", "bring both kinds")
+    values, inverse = np.unique(-scores, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    counts = [np.append(0, np.cumsum(np.bincount(inverse[kind], minlength=len(values)))) for kind in (~same, same)]
+    return -values, counts[0], counts[1]
+
+
+def _above(scores: Floats) -> float:
+    """The lowest threshold that accepts none of these."""
+    return float(np.nextafter(scores.max(), math.inf))

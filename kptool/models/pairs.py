@@ -9,7 +9,7 @@ from torch import nn
 
 from kptool.config import Loss, ModelOptions
 from kptool.models.descriptors import Descriptors
-from kptool.models.heads.choice import chosen_pair_head, make_pair_head, refuse_terms
+from kptool.models.heads.choice import chosen_pair_head, make_pair_head
 from kptool.models.heads.pairs import PairHead
 from kptool.models.layers import Flow
 from kptool.models.net import Body, Seeing, make_body
@@ -102,12 +102,8 @@ class PairNet(Seeing):
             every: learn all pairs of the batch's pictures instead of the n given ones, both kinds weighing alike.
             clip: of bce, see `pair_losses.bce`.
             temperature: of supcon.
-
-        Raises:
-            UsageError: a loss that `every` or `clip` does not go with.
         """
         kind = self.head.known(loss)
-        refuse_terms(kind, every, clip)
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = embeddings.float()
             if kind == "arcface":

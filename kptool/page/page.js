@@ -1,43 +1,9 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const { data, at, make, draw, fill, browse } = shell;
   const [width, height] = data.size;
-  const at = (id) => document.getElementById(id);
-  const SVG = "http://www.w3.org/2000/svg";
-  const PAGE = 48; // faces shown at first, and more at each press
-
-  // ---- small makers; words only ever go in as text ----
-  const make = (tag, attributes = {}, ...inside) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...inside);
-    return made;
-  };
-  const draw = (tag, attributes = {}) => {
-    const made = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  };
   const digits = data.unit === "%" ? 2 : 3;
   const amount = (value, places = digits, unit = data.unit) => (value === null ? "–" : `${value.toFixed(places)} ${unit}`);
-  const fill = (select, options) => select.replaceChildren(...options.map(([value, words]) => make("option", { value }, words)));
-
-  // ---- theme ----
-  const theme = at("theme");
-  const dark = () => document.documentElement.dataset.theme
-    ? document.documentElement.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  const say = () => {
-    theme.textContent = dark() ? "Light" : "Dark";
-    theme.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`);
-  };
-  theme.hidden = false;
-  theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = dark() ? "light" : "dark";
-    say();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", say);
-  say();
 
   // ---- points over a picture: coordinates are of pixel centres, so the picture begins at -0.5 ----
   const frame = `-0.5 -0.5 ${width} ${height}`;
@@ -74,40 +40,20 @@
   const dot = Math.min(reach * 0.019, usual * (every.length > 30 ? 0.0145 : 0.032));
 
   // ---- which faces, in which order ----
-  const names = new Intl.Collator("en", { numeric: true });
-  const byName = (a, b) => names.compare(a.id, b.id) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
   const figures = {
     error: (face) => face.error,
     fold: (face) => face.fold,
     scheme: (face) => face.scheme,
   };
   const measure = (key) => figures[key] || ((face) => face.away[Number(key.slice(6))]);
-  const arranged = () => {
-    const [key, down] = [at("sort").value, at("order").value === "down"];
-    const wanted = at("find").value.toLowerCase();
-    const [fold, scheme, kind] = ["fold", "scheme", "kind"].map((id) => at(id).value);
-    const found = data.faces.filter((face) =>
-      (fold === "" || face.fold === Number(fold)) && (scheme === "" || face.scheme === Number(scheme)) &&
-      (kind === "" || face.kinds.includes(Number(kind))) && face.id.toLowerCase().includes(wanted));
-    const turn = down ? -1 : 1;
-    if (key === "id") return found.sort((a, b) => turn * byName(a, b));
-    const value = measure(key);
-    return found.sort((a, b) => {
-      const [one, other] = [value(a), value(b)];
-      if (one === null || other === null) return (one === null) - (other === null) || byName(a, b); // unknown last
-      return turn * (one - other) || byName(a, b);
-    });
-  };
 
-  // ---- the gallery: one stop for Tab, arrow keys inside ----
+  // ---- the gallery ----
   const gallery = at("gallery");
-  let order = [];
-  let limit = PAGE;
   const shownError = (face) => {
     const key = at("sort").value;
     return key.startsWith("point:") ? amount(measure(key)(face), 2, "px") : amount(face.error);
   };
-  const card = (face, number) => {
+  const card = (face) => {
     const picture = make("span", { class: "picture" });
     picture.style.aspectRatio = `${width} / ${height}`;
     if (face.picture) picture.append(make("img", { src: face.picture, alt: "", width, height, decoding: "async" }));
@@ -115,61 +61,13 @@
     svg.append(overlay(face, every, dot * 1.15, { join: true, truth: true, answer: true }));
     picture.append(svg);
     const label = `${face.id}: ${data.metric} ${amount(face.error)}, fold ${face.fold}, ${data.schemes[face.scheme]}`;
-    const button = make("button", { type: "button", class: "card", tabindex: number ? "-1" : "0", "aria-label": label, title: face.id },
-      picture, make("span", { class: "caption" }, make("b", {}, shownError(face)), make("bdi", {}, face.id)));
-    button.addEventListener("click", () => open(number));
-    return make("li", {}, button);
+    return [label, face.id, picture, make("span", { class: "caption" }, make("b", {}, shownError(face)), make("bdi", {}, face.id))];
   };
   gallery.classList.toggle("dense", data.points.length > 30);
-  const cards = () => [...gallery.querySelectorAll("button")];
-  const show = () => {
-    order = arranged();
-    const seen = order.slice(0, limit);
-    gallery.replaceChildren(...seen.map(card));
-    at("more").hidden = seen.length === order.length;
-    at("count").textContent = order.length
-      ? `${order.length} of ${data.faces.length} faces${seen.length < order.length ? `, the first ${seen.length} shown` : ""}`
-      : "No face is like that.";
-  };
-  const renew = () => {
-    limit = PAGE;
-    show();
-  };
-  const go = (number) => {
-    const all = cards();
-    if (!all[number]) return;
-    for (const one of all) one.tabIndex = -1;
-    all[number].tabIndex = 0;
-    all[number].focus();
-  };
-  gallery.addEventListener("keydown", (event) => {
-    const all = cards();
-    const now = all.indexOf(document.activeElement);
-    if (now < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const columns = getComputedStyle(gallery).gridTemplateColumns.split(" ").length;
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -now, End: all.length - 1 - now };
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    go(now + steps[event.key]);
-  });
-  at("more").addEventListener("click", () => {
-    const first = limit;
-    limit += PAGE;
-    show();
-    go(first);
-  });
-  for (const id of ["sort", "order", "fold", "scheme", "kind"]) at(id).addEventListener("change", renew);
-  at("find").addEventListener("input", renew);
-  at("sort").addEventListener("change", () => {
-    at("order").value = ["id", "fold", "scheme"].includes(at("sort").value) ? "up" : "down";
-    renew();
-  });
 
   // ---- one face, large ----
-  const large = at("large");
   const stage = at("stage");
   const checks = ["truth", "answer", "join", "names", "radius"];
-  let current = 0;
   let sheet = null; // the face's maps
   let touched = false;
   const chosen = () => (at("point").value === "" ? null : Number(at("point").value));
@@ -216,7 +114,7 @@
     }
   };
   const paint = () => {
-    const face = order[current];
+    const face = browser.current();
     const see = Object.fromEntries(checks.map((name) => [name, at(`see-${name}`).checked]));
     Object.assign(see, { circle: see.radius });
     const one = chosen();
@@ -259,14 +157,10 @@
     stage.style.aspectRatio = `${width} / ${height}`;
     stage.style.maxWidth = `${(most * width) / height}px`;
   };
-  const turnTo = (number) => {
-    if (number < 0 || number >= order.length) return;
-    current = number;
-    const face = order[number];
-    at("large-title").replaceChildren(make("bdi", {}, face.id));
+  const turned = (face, place) => {
     const why = [...face.kinds].sort().map((kind) => data.kinds[kind]).join(", ");
     at("large-facts").textContent = [`${data.metric} ${amount(face.error)}`, `fold ${face.fold}`, data.schemes[face.scheme], why,
-      `${number + 1} of ${order.length}`].filter(Boolean).join(" · ");
+      place].filter(Boolean).join(" · ");
     stage.replaceChildren();
     if (face.picture) stage.append(make("img", { src: face.picture, alt: `What the model saw of ${face.id}` }));
     sheet = null;
@@ -275,42 +169,16 @@
       stage.append(make("canvas", { "aria-hidden": "true" }));
       const loading = make("img", { src: face.maps, alt: "" });
       loading.decode().then(() => {
-        if (order[current] !== face) return;
+        if (browser.current() !== face) return;
         sheet = loading;
         paintHeat();
       });
     }
     stage.append(draw("svg", { viewBox: frame, role: "img", "aria-label": "Labels as rings, answers as crosses; the errors are in the table" }));
-    at("before").disabled = number === 0;
-    at("after").disabled = number === order.length - 1;
-    if (document.activeElement.matches(":disabled")) at("close").focus(); // a button that went dead has lost it
     errors(face);
     fit();
     paint();
   };
-  const open = (number) => {
-    turnTo(number);
-    large.showModal();
-    at("close").focus();
-  };
-  const turn = (step) => turnTo(current + step);
-  at("before").addEventListener("click", () => turn(-1));
-  at("after").addEventListener("click", () => turn(1));
-  at("close").addEventListener("click", () => large.close());
-  large.addEventListener("click", (event) => {
-    if (event.target === large) large.close();
-  });
-  large.addEventListener("close", () => {
-    while (limit <= current) limit += PAGE;
-    if (cards().length < Math.min(limit, order.length)) show();
-    go(current); // the face last looked at, so that the keyboard goes on from there
-  });
-  large.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, input, .scroll")) return;
-    event.preventDefault();
-    turn(step);
-  });
   for (const name of checks) at(`see-${name}`).addEventListener("change", paint);
   at("point").addEventListener("change", choose);
   at("heat").addEventListener("input", () => {
@@ -319,17 +187,20 @@
   });
   addEventListener("resize", fit);
 
-  // ---- paper: everything unfolded ----
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const one of folded) one.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const one of folded) one.open = false;
-  });
-
   // ---- begin ----
+  const browser = browse({
+    items: data.faces,
+    thing: "face",
+    value: (key, face) => measure(key)(face),
+    filters: {
+      fold: (face, fold) => face.fold === Number(fold),
+      scheme: (face, scheme) => face.scheme === Number(scheme),
+      kind: (face, kind) => face.kinds.includes(Number(kind)),
+    },
+    rising: ["id", "fold", "scheme"],
+    card,
+    turned,
+  });
   const points = data.points.map((name, k) => [String(k), name]);
   fill(at("sort"), [["error", `${data.metric}, all points`], ...points.map(([k, name]) => [`point:${k}`, name]), ["id", "id"], ["fold", "fold"], ["scheme", "scheme"]]);
   const folds = [...new Set(data.faces.map((face) => face.fold))].sort((a, b) => a - b);
@@ -344,5 +215,5 @@
   at("radius-name").textContent = data.level === null ? "" : `${Math.round(100 * data.level)} % radius`;
   if (data.looks) at("heat-name").textContent = data.looks.kind === "heat" ? "Heat map" : "Gradient map";
   at("controls").hidden = false;
-  show();
+  browser.show();
 })();

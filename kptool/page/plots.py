@@ -24,37 +24,47 @@ def strip(report: Report) -> Markup:
     """The score with its interval, each fold's and the mean shape's, on one line that begins at 0."""
     lead, score = report.lead, report.lead.score
     folds = [fold.lead for fold in report.folds if not math.isnan(fold.lead)]
+    known = [v for v in (score.value, score.mean_shape, lead.high, *folds) if v > 0]
     with drawing(74) as (made, axes):
-        axes.set_yticks([])
-        axes.set_ylim(-1, 1.25)
-        axes.grid(visible=False, axis="y")
-        axes.xaxis.set_major_formatter(PLAIN)
-        known = [v for v in (score.value, score.mean_shape, lead.high, *folds) if v > 0]
         axes.set_xlim(0, 1.06 * max(known, default=1))
-        axes.plot(folds, np.full(len(folds), -0.4), "o", ms=5, mfc=PAPER, mec=SERIES[0], mew=1.2, clip_on=False)
-        if not math.isnan(lead.low):
-            axes.plot([lead.low, lead.high], [0.4, 0.4], color=SERIES[0], lw=5, alpha=0.35)
-        axes.plot([score.value], [0.4], "|", ms=15, mew=2.4, color=SERIES[0], clip_on=False)
-        axes.plot([score.mean_shape], [0], "|", ms=26, mew=2, color=MUTED, clip_on=False)
-        axes.annotate("mean shape", (score.mean_shape, 0), (-6, 0), textcoords="offset points", color=MUTED, ha="right",
-                      va="center", fontsize=8.5)  # fmt: skip
+        on_one_line(axes, score.value, (lead.low, lead.high), folds, (score.mean_shape, "mean shape"))
         axes.set_xlabel(f"{score.name}, {score.unit}")
     told = f"{score.name} {amount(score.value, score.unit)}, mean shape {amount(score.mean_shape, score.unit)}."
     each = ", ".join(amount(v, score.unit) for v in folds)
     return to_svg(made, "strip", "The score, its folds and the mean shape", f"{told} Folds: {each}.")
 
 
+def on_one_line(
+    axes: Axes, value: float, ends: tuple[float, float], folds: Sequence[float], rival: tuple[float, str] | None
+) -> None:
+    """A score on its interval `ends`, a ring for each fold below, and what to measure it by with its name."""
+    axes.set_yticks([])
+    axes.set_ylim(-1, 1.25)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(PLAIN)
+    axes.plot(folds, np.full(len(folds), -0.4), "o", ms=5, mfc=PAPER, mec=SERIES[0], mew=1.2, clip_on=False)
+    if not math.isnan(ends[0]):
+        axes.plot(ends, [0.4, 0.4], color=SERIES[0], lw=5, alpha=0.35)
+    axes.plot([value], [0.4], "|", ms=15, mew=2.4, color=SERIES[0], clip_on=False)
+    if rival is not None:
+        at, name = rival
+        axes.plot([at], [0], "|", ms=26, mew=2, color=MUTED, clip_on=False)
+        axes.annotate(name, (at, 0), (-6, 0), textcoords="offset points", color=MUTED, ha="right", va="center",
+                      fontsize=8.5)  # fmt: skip
+
+
 def losses(curves: Sequence[FoldCurve]) -> Markup:
     """The training loss of each fold, on a logarithmic scale."""
-    return _training(curves, "loss", "training loss", "Training loss per fold")
+    return training(curves, "loss", "training loss", "Training loss per fold")
 
 
 def heldouts(curves: Sequence[FoldCurve]) -> Markup:
     """The held-out RMSE of each fold where it was evaluated."""
-    return _training(curves, "heldout", "held-out RMSE, px", "Held-out RMSE per fold")
+    return training(curves, "heldout", "held-out RMSE, px", "Held-out RMSE per fold")
 
 
-def _training(curves: Sequence[FoldCurve], what: Literal["loss", "heldout"], label: str, title: str) -> Markup:
+def training(curves: Sequence[FoldCurve], what: Literal["loss", "heldout"], label: str, title: str) -> Markup:
+    """A line a fold over the epochs, on a logarithmic scale where all values allow one."""
     said = []
     with drawing(200, NARROW) as (made, axes):
         for n, curve in enumerate(curves):

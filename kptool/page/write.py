@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from kptool import __version__
 from kptool.files import write_text
 from kptool.page import faces, plots, provenance
 from kptool.page.choice import Choice, choose
 from kptool.page.gallery import Gallery, for_script, gather
 from kptool.page.looking import Looking, looking, nothing
-from kptool.page.spelling import script_json, spelt
+from kptool.page.shell import page_of
 from kptool.pixels import Arrays, Tick
 from kptool.report.outcome import Outcome
 from kptool.report.scored import scored
 from kptool.report.values import Report
-from kptool.report.words import amount, count, duration, figure, ratio
 from kptool.runs import Run
 
 
@@ -70,25 +63,21 @@ def write_page(
 def _render(
     run: Run, report: Report, choice: Choice, gallery: Gallery, looked: Looking, why: str, data: dict[str, Any]
 ) -> str:
-    style, script = (Markup(_part(name)) for name in ("page.css", "page.js"))
-    return _environment().from_string(_part("report.html.jinja")).render(
+    return page_of(
+        "report.html.jinja",
+        run,
+        styles=("page.css",),
+        scripts=("shell.js", "page.js"),
+        data=data,
         report=report,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
-        data=script_json(data),
-        version=__version__,
         choice=choice,
         shown=len(gallery.faces),
         pictures=provenance.at_home(why) if not any("picture" in face for face in gallery.faces) else "",
         looked=looked,
         mapped=sum("maps" in face for face in gallery.faces),
         figures=_figures(report),
-        recipes=provenance.recipes(run),
-        environment=provenance.environment(run),
-        digests=provenance.digests(run),
         members=len(run.members.each) if run.members else 0,
-    )  # fmt: skip
+    )
 
 
 def _figures(report: Report) -> dict[str, Markup]:
@@ -106,33 +95,3 @@ def _figures(report: Report) -> dict[str, Markup]:
         "times": Markup(times),
         "kinds": faces.kinds(report.groups, report.lead) if report.groups else none,
     }
-
-
-def _environment() -> Environment:
-    """Everything that is put into the page is escaped, and nothing may be missing."""
-    made = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: spelt(value) if type(value) is str else value,
-    )
-    made.filters |= {"amount": amount, "figure": figure, "number": count, "duration": duration, "ratio": ratio}
-    return made
-
-
-def _policy(style: str, script: str) -> str:
-    """What the page may do: show its own pictures, style and script. Nothing is ever asked of anyone."""
-    return (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-@cache
-def _part(name: str) -> str:
-    return files("kptool.page").joinpath(name).read_text(encoding="utf-8")

@@ -93,7 +93,9 @@ class Verification:
             return
         pictures, (first, second) = self._pictures(training)
         views = make_views(self.recipe.predict, self.arrays.size)
+        net.eval()  # as it will answer: no dropout, and norms that the probe does not move
         values = self._over_views(net.pooled, pictures, views).cpu().numpy()
+        net.train()
         scale = _levelled(values, net.parts)
         found = fit_whitening(values, options.embedding, options.power)
         matrix = found.matrix

@@ -18,10 +18,13 @@ BASELINE = "HOG, whitened PCA, cosine"
 
 
 def build(outcome: PairOutcome) -> PairReport:
-    """Judge the pairs that were scored."""
-    known = outcome.fold >= 0
+    """Judge the pairs that were scored; the same whatever order they stand in.
+
+    Raises:
+        DataError: no pair is scored.
+    """
     model = judge(outcome, outcome.score)
-    classical = judge(outcome, outcome.classical) if np.isfinite(outcome.classical[known]).all() else None
+    classical = judge(outcome, outcome.classical) if np.isfinite(outcome.classical[model.row]).all() else None
     own, other, gain = spans(model, classical)
     report = PairReport(
         about=_about(outcome),
@@ -41,7 +44,7 @@ def build(outcome: PairOutcome) -> PairReport:
         curves=_curves(outcome),
         warnings=(),
     )
-    return replace(report, warnings=warn(report))
+    return replace(report, warnings=warn(report, model))
 
 
 def _about(outcome: PairOutcome) -> PairAbout:

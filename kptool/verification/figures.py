@@ -10,6 +10,7 @@ from kptool.metrics import verification as metrics
 from kptool.report.bootstrap import FEWEST, interval, resample
 from kptool.report.sums import Sums
 from kptool.verification.judged import Judged
+from kptool.verification.thinning import thinned
 from kptool.verification.values import Accepted, Bin, Figures, Histogram, PairFold, RocCurve
 
 NAN = math.nan
@@ -55,13 +56,11 @@ def folds(model: Judged, classical: Judged | None) -> tuple[PairFold, ...]:
 
 
 def curve(found: Judged) -> RocCurve:
-    """The ROC, of which at most STEPS are kept: both ends, and steps as evenly along the curve as they lie."""
+    """The ROC, of which at most STEPS are kept; empty where the pairs are all of one kind."""
     if not found.both_kinds:
         return RocCurve((), ())
-    whole = metrics.roc(found.score, found.same)
-    length = np.append(0.0, np.cumsum(np.abs(np.diff(whole.far)) + np.abs(np.diff(whole.tar))))
-    keep = np.unique(np.searchsorted(length, np.linspace(0, length[-1], STEPS)).clip(0, len(length) - 1))
-    return RocCurve(tuple(whole.far[keep].tolist()), tuple(whole.tar[keep].tolist()))
+    far, tar = thinned(metrics.roc(found.score, found.same), STEPS)
+    return RocCurve(tuple(far.tolist()), tuple(tar.tolist()))
 
 
 def histogram(found: Judged) -> Histogram:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kptool.dataset import Ints, Mask
+from kptool.errors import DataError
 from kptool.geometry import Floats
 from kptool.metrics import verification as metrics
 from kptool.verification.outcome import PairOutcome
@@ -14,7 +15,7 @@ from kptool.verification.outcome import PairOutcome
 
 @dataclass(frozen=True)
 class Judged:
-    """One scorer's answers to the n pairs that have an out-of-fold score.
+    """One scorer's answers to the n pairs that have an out-of-fold score, in the order of their ids.
 
     Attributes:
         row: (n,) of each, its place in the data.
@@ -48,8 +49,17 @@ class Judged:
 
 
 def judge(outcome: PairOutcome, scores: Floats) -> Judged:
-    """The scored pairs of an outcome under some scores (P,): the model's, or the baseline's."""
+    """The scored pairs of an outcome under some scores (P,): the model's, or the baseline's.
+
+    Their order is their own, not the file's: a sum of floats depends on it, and a figure must not.
+
+    Raises:
+        DataError: no pair is scored.
+    """
     row = np.flatnonzero(outcome.fold >= 0)
+    if not len(row):
+        raise DataError(f"run {outcome.run}: no fold has scored its pairs", "train one first")
+    row = row[np.argsort(outcome.ids[row])]
     score, same, fold = scores[row], outcome.same[row], outcome.fold[row]
     thresholds = metrics.fold_thresholds(score, same, fold)
     at = np.array([thresholds[int(k)] for k in fold])

@@ -35,7 +35,7 @@ def load(run: Run) -> PairOutcome:
         recipe_name=recipe.name,
         recipe_digest=run.digest,
         data_digest=env["data_digest"],
-        protocol=protocol_of(run),
+        protocol=protocol_of(run, str(env["protocol"]), str(env["alignment"])),
         alignment=str(env["alignment"]),
         size=(int(env["size"][0]), int(env["size"][1])),
         ids=pairs.ids,
@@ -62,20 +62,25 @@ def load(run: Run) -> PairOutcome:
     )
 
 
-def protocol_of(run: Run) -> str:
-    """The pairs and what training may use of them, in the words of Huang & Learned-Miller's LFW protocols (2014).
+def protocol_of(run: Run, pairs: str, alignment: str) -> str:
+    """What the pairs are, and what training knew, in the words of Huang & Learned-Miller's LFW protocols (2014).
 
     Where only the pairs of the list are learned, training is image-restricted; where names make more pairs or classes
-    of the same pictures, it is unrestricted. Either way no other picture than theirs is used, unless the recipe starts
-    from weights.
+    of the same pictures, it is unrestricted. No other picture is used, unless the recipe starts from weights; but LFW-a
+    was aligned by a system trained on pictures of its own, which their results page counts as label-free outside data.
+
+    Args:
+        pairs: what they are called, such as "LFW view 1".
+        alignment: of their pictures.
     """
     recipe = run.recipe
     names = recipe.train.pairs == "all" or recipe.train.loss == "arcface"
-    outside = recipe.model.pretrained or bool(recipe.model.weights)
-    return (
-        f"{run.env['protocol']}, {'unrestricted' if names else 'image-restricted'}, "
-        f"{'outside data: pretrained weights' if outside else 'no outside data'}"
-    )
+    outside = "no outside data"
+    if alignment.startswith("LFW-a"):
+        outside = "label-free outside data (its alignment)"
+    if recipe.model.pretrained or recipe.model.weights:
+        outside = "outside data (pretrained weights)"
+    return f"{pairs}, {'unrestricted' if names else 'image-restricted'}, {outside}"
 
 
 def _seconds(run: Run) -> float | None:

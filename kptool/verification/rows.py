@@ -36,17 +36,16 @@ def pair_row(outcome: PairOutcome, found: Judged, at: int) -> PairRow:
 
 
 def surest(outcome: PairOutcome, found: Judged, right: bool) -> tuple[PairRow, ...]:
-    """The pairs answered rightly, or wrongly, whose score lies furthest on the side of the answer."""
+    """The pairs answered rightly, or wrongly, of which the model is surest; at most SHOWN."""
     rows = np.flatnonzero(found.right == right)
     return tuple(pair_row(outcome, found, int(at)) for at in rows[order(found, rows)][:SHOWN])
 
 
 def order(found: Judged, rows: Ints) -> Ints:
-    """(n,) places in `rows`, the surest answers first; by probability where it is known, else by score."""
-    known = np.isfinite(found.probability[rows]).all()
+    """(n,) places in `rows`: by confidence in the answer, then by the score's distance from the threshold, then id."""
     at = np.array([found.thresholds[int(k)] for k in found.fold[rows]])
-    away = np.abs(found.probability[rows] - 0.5) if known else np.abs(found.score[rows] - at)
-    return np.lexsort((found.row[rows], -np.abs(found.score[rows] - at), -away))
+    sure = np.where(found.decision[rows], found.probability[rows], 1 - found.probability[rows])
+    return np.lexsort((-np.abs(found.score[rows] - at), -np.nan_to_num(sure)))
 
 
 def people(outcome: PairOutcome, found: Judged) -> tuple[PersonFailures, ...]:

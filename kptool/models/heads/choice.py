@@ -86,22 +86,6 @@ def make_pair_head(named: NamedPair, length: int) -> PairHead:
     return L1(length) if named == "l1" else Cosine()
 
 
-def refuse_terms(loss: Loss, every: bool, clip: float) -> None:
-    """Raises UsageError where a loss of pairs does not go with train.pairs or train.label_clip."""
-    if loss == "supcon" and not every:
-        raise UsageError(
-            "train.loss = supcon with train.pairs = given: it holds every picture of a batch against every other",
-            "set train.pairs to all",
-        )
-    if every and loss == "arcface":
-        raise UsageError(
-            "train.pairs = all with train.loss = arcface, which learns who is on a picture and no pairs",
-            "leave train.pairs out",
-        )
-    if clip and loss != "bce":
-        raise UsageError(f"train.label_clip = {clip:g} with train.loss = {loss}", "it is of bce: leave it out")
-
-
 def refuse_loss(options: ModelOptions, loss: Loss) -> None:
     """Raises UsageError where a recipe's head cannot be trained with its loss."""
     _refuse_unknown(options.head, loss, LOSSES[options.head])
