@@ -1,8 +1,8 @@
 """The classical baseline of verification: HOG on the middle of a picture, whitened PCA, cosine. No net, no label.
 
 It is fitted on the pictures of the training pairs alone and is scored beside every run: what cannot beat it has learned
-little. Its settings are fixed, the same for every recipe: the middle of an aligned picture of LFW, as in Nguyen & Bai,
-"Cosine similarity metric learning for face verification" (2010), who crop 80 x 150 px there.
+little. Its settings are fixed, the same for every recipe. Of LFW's pictures it sees the middle, where the face is, as
+Nguyen & Bai do ("Cosine similarity metric learning for face verification", 2010); of others the whole.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from kptool.errors import KptoolError
 from kptool.files import cache_folder, write_atomic
 from kptool.geometry import Bytes, Floats
 from kptool.models.hog import Hog
+from kptool.pairs import UNKNOWN
 from kptool.pixels import Tick, open_arrays, prepare, refuse_faults
 from kptool.whitening import cosines, fit_whitening
 
-NAME: Final = "HOG, whitened PCA, cosine"
 VERSION: Final = 1
-CROP: Final = CropOptions(width=80, height=112, box="image", part=[0.34, 0.272, 0.32, 0.448], slack=0.0)
+LFW: Final = CropOptions(width=80, height=112, box="image", part=[0.34, 0.272, 0.32, 0.448], slack=0.0)
+WHOLE: Final = LFW.model_copy(update={"part": [0.0, 0.0, 1.0, 1.0]})
 COMPONENTS: Final = 400
 POWER: Final = 0.5
 BATCH: Final = 128
@@ -48,14 +49,17 @@ class Features:
     values: npt.NDArray[np.float32]
 
 
-def prepare_features(images: Dataset, tick: Tick | None = None) -> Path:
+def prepare_features(images: Dataset, alignment: str, tick: Tick | None = None) -> Path:
     """Describe pictures, mirror images averaged in, into the cache; gives the file for `open_features`.
+
+    Args:
+        alignment: of the pictures the run was trained on; where it is known, they are LFW's.
 
     Raises:
         DataError: a picture that cannot be used.
         KptoolError: the cache cannot be written.
     """
-    prepared = prepare(images, CROP, 1, tick)
+    prepared = prepare(images, WHOLE if alignment == UNKNOWN else LFW, 1, tick)
     refuse_faults(prepared.faults, MEND)
     key = hashlib.sha256(f"{VERSION} {prepared.folder.name}".encode()).hexdigest()[:24]
     file = cache_folder() / "features" / f"{key}.npy"

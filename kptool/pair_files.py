@@ -17,6 +17,9 @@ from kptool.pairs import Pairs
 
 PAIRS: Final = "pairs.parquet"
 PICTURES: Final = "pictures.parquet"
+CLASSICAL: Final = "HOG, whitened PCA, cosine"
+"""The hand-made baseline whose scores stand beside the model's, in words."""
+REMEDY: Final = "restore the run's own files, or train again"
 
 
 class SavedPairs(NamedTuple):
@@ -60,7 +63,8 @@ def read_pairs(folder: Path) -> SavedPairs:
     """Read `write_pairs` back.
 
     Raises:
-        DataError: a file that cannot be read, lacks a column, or speaks of a picture that the other does not know.
+        DataError: a file that cannot be read, lacks a column, speaks of a picture that the other does not know, or of
+            one person where the other has two.
     """
     table = _read(folder / PAIRS, ("id", "first", "second", "same"))
     pictures = _read(folder / PICTURES, ("id", "person"))
@@ -68,13 +72,15 @@ def read_pairs(folder: Path) -> SavedPairs:
     people, person = np.unique(_names(pictures, "person"), return_inverse=True)
     ends = [_names(table, name) for name in ("first", "second")]
     if unknown := sorted(set(np.concatenate(ends)) - set(images)):
-        raise DataError(
-            f"{folder / PAIRS}: picture {unknown[0]} is not in {PICTURES}",
-            "restore the run's own files, or train again",
-        )
+        raise DataError(f"{folder / PAIRS}: picture {unknown[0]} is not in {PICTURES}", REMEDY)
+    if table["same"].dtype != np.bool_:
+        raise DataError(f"{folder / PAIRS}: column 'same' is not of true and false", REMEDY)
     first, second = (rows_of(images, end) for end in ends)
-    same = table["same"].to_numpy(dtype=np.bool_)
-    return SavedPairs(_names(table, "id"), images, people, person.reshape(-1), first, second, same)
+    ids, same, person = _names(table, "id"), table["same"].to_numpy(), person.reshape(-1)
+    for row in np.flatnonzero(same != (person[first] == person[second])):
+        kind = "one person" if same[row] else "two"
+        raise DataError(f"{folder / PAIRS}: pair {ids[row]} says {kind}, its pictures' people the other", REMEDY)
+    return SavedPairs(ids, images, people, person, first, second, same)
 
 
 def write_scores(path: Path, scores: Scores) -> None:
@@ -84,8 +90,11 @@ def write_scores(path: Path, scores: Scores) -> None:
 
 
 def read_scores(path: Path) -> Scores:
-    """Read `write_scores` back; raises DataError where a column is missing."""
+    """Read `write_scores` back; raises DataError where a column is missing or of another kind."""
     table = _read(path, ("id", "score", "classical"))
+    for name in ("score", "classical"):
+        if table[name].dtype.kind not in "fi":
+            raise DataError(f"{path}: column '{name}' holds no numbers", REMEDY)
     score, classical = (table[name].to_numpy(dtype=np.float64) for name in ("score", "classical"))
     return Scores(_names(table, "id"), score, classical)
 
@@ -98,25 +107,26 @@ def join_scores(parts: Sequence[Scores], order: Names) -> tuple[Ints, Scores]:
         order: (P,) every id of the data.
 
     Raises:
-        DataError: scores of a pair that the data does not have.
+        DataError: scores of a pair that the data does not have, or two of one pair.
     """
     ids, score, classical = (np.concatenate([getattr(p, name) for p in parts]) for name in Scores._fields)
     if unknown := sorted(set(ids) - set(order)):
         raise DataError(f"pair {unknown[0]} is scored, but not one of the run's", "train again")
     rows = rows_of(order, ids)
     ascending = np.argsort(rows, kind="stable")
+    for at in np.flatnonzero(np.diff(rows[ascending]) == 0):
+        raise DataError(f"pair {order[rows[ascending[at]]]} is scored twice", "train again")
     return rows[ascending], Scores(ids[ascending], score[ascending], classical[ascending])
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    remedy = "restore the run's own files, or train again"
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise DataError(f"{path}: {(str(error).splitlines() or ['damaged'])[0]}", remedy) from None
+        raise DataError(f"{path}: {(str(error).splitlines() or ['damaged'])[0]}", REMEDY) from None
     for name in columns:
         if name not in table:
-            raise DataError(f"{path}: no column '{name}'", remedy)
+            raise DataError(f"{path}: no column '{name}'", REMEDY)
     return table
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kptool.competitions import Found
 from kptool.config import Recipe
-from kptool.errors import LeakError, UsageError
+from kptool.errors import DataError, LeakError, UsageError
 from kptool.folds import Folds, load
 from kptool.formats.pairs import read_test, read_train
 from kptool.pair_files import read_pairs
@@ -48,6 +48,7 @@ def take_in_pairs(found: Found, recipe: Recipe, data: Path | None, saved: Path |
     pairs, notes = read_train(found.competition, data, recipe.data, recipe.seed, recipe.folds.count)
     count = recipe.folds.count
     folds = load(saved, pairs.digest, pairs.ids) if saved else make(pairs, count, recipe.seed)
+    _refuse_one_kind(pairs, folds)
     return PairIntake(pairs, folds, naive_leak(pairs, count, recipe.seed), notes)
 
 
@@ -67,6 +68,20 @@ def read_sealed(run: Run, data: Path | None, file: Path | None = None) -> Pairs:
             f"cross-validate {test.protocol} itself, or answer pairs of other people",
         )
     return test
+
+
+def _refuse_one_kind(pairs: Pairs, folds: Folds) -> None:
+    """Raise DataError for a fold that could be neither trained nor judged, before there is a run."""
+    for fold in range(folds.count):
+        for what, rows in (("holds out", folds.held_out(fold)), ("would learn from", folds.train(fold))):
+            same = pairs.same[rows]
+            if same.all() or not same.any():
+                kind = "one person" if same.all() else "different people"
+                raise DataError(
+                    f"fold {fold} of {folds.count} {what} pairs of {kind} alone: people are joined by too many pairs "
+                    "to part both kinds",
+                    "set folds.count lower, or bring pairs of more people",
+                )
 
 
 def _refuse_settings_of_points(recipe: Recipe) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kptool.dataset import Dataset, Ints, Mask, Names
+
+UNKNOWN: Final = "not known"
+"""The alignment of pictures that are none of LFW's."""
 
 
 @dataclass(frozen=True)

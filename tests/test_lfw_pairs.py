@@ -64,14 +64,11 @@ def test_a_list_with_folds_says_of_each_pair_its_own() -> None:
         (1, "-3", "expected the number of pairs"),
         (1, "0", "announces 0 pairs"),
         (1, "9999999", "announces 19999998 pairs"),
-        (1, "4", "8 pairs are announced, but 6 lines follow"),
-        (1, "2", "4 pairs are announced, but 6 lines follow"),
-        (1, "3 3", "18 pairs are announced, but 6 lines follow"),
-        (2, "Ann_Lee\t1", "2 fields, expected 3: name i j"),
-        (2, "", "fields, expected 3"),
-        (3, "Ann_Lee\t1\tCy\t1", "4 fields, expected 3: name i j"),
-        (5, "Ann_Lee\t1\t2", "3 fields, expected 4: name1 i name2 j"),
-        (7, "Ann_Lee\t3\tCy\t1\t", "5 fields, expected 4"),
+        (2, "Ann_Lee\t1", "2 fields, expected the 3 of name i j"),
+        (2, "", "fields, expected the 3"),
+        (3, "Ann_Lee\t1\tCy\t1", "4 fields, expected the 3 of name i j"),
+        (5, "Ann_Lee\t1\t2", "3 fields, expected the 4 of name1 i name2 j"),
+        (7, "Ann_Lee\t3\tCy\t1\t5", "5 fields, expected the 4"),
         (2, "Ann_Lee\tone\t2", "'one' is no picture's number"),
         (2, "Ann_Lee\t0\t2", "'0' is no picture's number"),
         (2, "Ann_Lee\t1\t-2", "'-2' is no picture's number"),
@@ -90,7 +87,7 @@ def test_a_list_with_folds_says_of_each_pair_its_own() -> None:
         (5, "Cy\t1\ta\\b\t1", "is no person's name"),
         (5, "Cy\t1\t\t1", "'' is no person's name"),
         (5, "Cy\t1\tA\x1b[31m\t1", "is no person's name"),
-        (5, "Cy\t1\tBo 2\t1", "'Bo 2' is no person's name"),
+        (5, "Cy\t1\tC:x\t1", "'C:x' is no person's name"),
     ],
 )
 def test_a_malformed_line_is_named(line: int, broken: str, words: str) -> None:
@@ -103,6 +100,26 @@ def test_a_malformed_line_is_named(line: int, broken: str, words: str) -> None:
     assert caught.value.hint
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "line", "words"),
+    [
+        ("3", [*SAME, *OTHER[:2]], 6, "the list ends after 5 pairs, but line 1 announces 6"),
+        ("3", [*SAME, *OTHER, "Cy\t1\tDi\t1"], 8, "'Cy\\t1\\tDi\\t1' follows the 6 pairs"),
+        ("2", [*SAME, *OTHER], 4, "4 of name1 i name2 j: line 1 announces 2 pairs of one person"),
+        ("4", [*SAME, *OTHER], 5, "3 of name i j"),
+        ("2 2", [*SAME[:2], *OTHER[:2], SAME[2]], 6, "the list ends after 5 pairs, but line 1 announces 8"),
+        ("3 3", [*SAME, *OTHER], 7, "the list ends after 6 pairs, but line 1 announces 18"),
+        ("3", SAME, 4, "the list ends after 3 pairs"),
+        ("3", [*SAME[:2], *OTHER], 4, "3 of name i j"),
+    ],
+)
+def test_wrong_counts_are_told_where_they_show(head: str, lines: list[str], line: int, words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parse(text([head, *lines]), "x.txt")
+    assert caught.value.message.startswith(f"x.txt:{line}: ")
+    assert words in caught.value.message
 
 
 def test_an_empty_list_is_refused() -> None:
@@ -121,7 +138,7 @@ def test_pairs_stand_on_the_pictures_they_name(tmp_path: Path) -> None:
         "Cy_0001 Bo.Ek-Å_0002"
     )
     assert pairs.places[4] == "pairsDevTrain.txt:6"
-    assert (pairs.protocol, pairs.alignment, pairs.fold) == ("LFW view 1", "LFW-a (grey pictures)", None)
+    assert (pairs.protocol, pairs.alignment, pairs.fold) == ("LFW view 1", "LFW-a (aligned, grey)", None)
     photos = pairs.images.images
     assert not isinstance(photos, np.ndarray)
     assert [photos.path(row).stem for row in range(7)] == names.tolist()
@@ -131,11 +148,11 @@ def test_pairs_stand_on_the_pictures_they_name(tmp_path: Path) -> None:
 def test_missing_pictures_are_told_by_the_first_line_that_names_one(tmp_path: Path) -> None:
     root = write_small(tmp_path)
     (root / "lfw" / "Bo.Ek-Å" / "Bo.Ek-Å_0002.png").unlink()
-    with pytest.raises(DataError, match=r"^pairsDevTrain\.txt:6: Bo\.Ek-Å_0002 is not in lfw/Bo\.Ek-Å(?!, and)"):
+    with pytest.raises(DataError, match=r"^pairsDevTrain\.txt:6: Bo\.Ek-Å_0002\.png is not in lfw/Bo\.Ek-Å(?!, and)"):
         read(root)
     shutil.rmtree(root / "lfw" / "Cy")
     (root / "lfw" / "Ann_Lee" / "Ann_Lee_0003.png").rename(root / "lfw" / "Ann_Lee" / "Ann_Lee_3.png")
-    with pytest.raises(DataError, match=r"^pairsDevTrain\.txt:4: Ann_Lee_0003 .* and 2 more are missing"):
+    with pytest.raises(DataError, match=r"^pairsDevTrain\.txt:4: Ann_Lee_0003.png .* and 2 more are missing"):
         read(root)
 
 
@@ -148,7 +165,7 @@ def test_lists_and_pictures_are_found_where_they_usually_stand(tmp_path: Path, m
     home = write_small(tmp_path / "cache" / "lfw_home", "lfw_funneled")
     for data in (None, tmp_path / "cache", home):
         found = find(data, "pairsDevTrain.txt")
-        assert found == (home / "pairsDevTrain.txt", home / "lfw_funneled")
+        assert found == (home / "pairsDevTrain.txt", home / "lfw_funneled", ())
     with pytest.raises(MissingFileError, match=r"pairsDevTest\.txt"):
         find(None, "pairsDevTest.txt")
     inside = write_small(tmp_path / "own" / "lfw", ".")
@@ -164,8 +181,8 @@ def test_a_list_of_the_users_goes_with_pictures_of_data_or_beside_it(tmp_path: P
     other = tmp_path / "b" / "mine.txt"
     other.parent.mkdir()
     other.write_text(text(LINES))
-    assert beside(root / "pairsDevTrain.txt", None) == (root / "pairsDevTrain.txt", root / "lfw")
-    assert beside(other, root) == (other, root / "lfw")
+    assert beside(root / "pairsDevTrain.txt", None) == (root / "pairsDevTrain.txt", root / "lfw", ())
+    assert beside(other, root) == (other, root / "lfw", ())
     with pytest.raises(MissingFileError, match="no such file"):
         beside(tmp_path / "none.txt", root)
     with pytest.raises(MissingFileError, match="no such folder"):
@@ -181,8 +198,8 @@ def test_a_list_of_the_users_goes_with_pictures_of_data_or_beside_it(tmp_path: P
 @pytest.mark.parametrize(
     ("folder", "colour", "alignment"),
     [
-        ("lfw", False, "LFW-a (grey pictures)"),
-        ("lfw", True, "not known"),
+        ("lfw", False, "LFW-a (aligned, grey)"),
+        ("lfw", True, "as downloaded, not aligned"),
         ("lfw2", True, "LFW-a"),
         ("lfw_funneled", True, "funneled"),
         ("lfw-deepfunneled", False, "deep funneled"),
@@ -206,7 +223,7 @@ def test_equal_pictures_are_found_in_other_files_and_told_where_they_are_one_per
         found = cv2.imencode(".png", np.zeros((40, 40), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, effort])[1].tobytes()
         (root / "lfw" / "Ann_Lee" / f"Ann_Lee_000{number}.png").write_bytes(found)
     _, notes = read(root)
-    assert notes == ["1 same-person pair is of two equal pictures: Ann_Lee 1 2"]
+    assert notes == ["same-person pairs of two equal pictures: 1, such as Ann_Lee 1 2"]
 
 
 def test_the_digest_moves_with_pixels_and_pairs_and_not_with_the_place(tmp_path: Path) -> None:

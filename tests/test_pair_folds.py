@@ -164,14 +164,14 @@ def test_the_leak_is_the_share_of_pairs_with_a_person_of_another_fold(seed: int)
 def test_a_naive_split_leaks_as_much_as_splits_by_hand_do() -> None:
     pairs = made(random_blocks(31, 3))
     rng, shares = np.random.default_rng(9), []
-    for _ in range(60):
+    for _ in range(25):
         fold = np.zeros(len(pairs), dtype=np.int64)
         for kind in (pairs.same, ~pairs.same):
             rows = rng.permutation(np.flatnonzero(kind))
             for turn, row in enumerate(rows):
                 fold[row] = turn % 3
         shares.append(by_looking(pairs, fold))
-    assert naive_leak(pairs, 3, 0, draws=60) == pytest.approx(np.mean(shares), abs=0.03)
+    assert naive_leak(pairs, 3, 0, draws=60) == pytest.approx(np.mean(shares), abs=0.05)
     assert naive_leak(pairs, 3, 1) == naive_leak(pairs, 3, 1)
     apart = made([(1, 0), (0, 1)] * 5)
     assert naive_leak(apart, 3, 0) == 0

@@ -167,7 +167,7 @@ def finish(console: Console, run: Run, as_json: bool, follower: Follower | None 
     if as_json:
         return
     data = run.env["data"]
-    if run.found.competition.has_test:
+    if run.found.competition.has_test and run.recipe.data.pairs_from == "file":
         line = shlex.join(["kptool", "submit", str(run.path), *(["--data", data] if data else [])])
     elif run.found.competition.task == "verification":
         line = shlex.join(["kptool", "report", str(run.path), "--html", "report.html", "--open"])

@@ -12,9 +12,11 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -63,8 +65,10 @@ def run_folds(
     queues = plan(left, epochs, workers)
     reached = {fold: epochs - wanted for fold, wanted in left.items()}
     context = mp.get_context("spawn")
-    team = [_hire(context, queue, jobs, make_task) for queue in queues]
+    team = [_hire(context, queue) for queue in queues]
     try:
+        for worker in team:
+            _send(worker, (dict(jobs), make_task))
         while any(worker.queue or worker.slice for worker in team):
             _hand_out(team, reached)
             ready = wait([worker.pipe for worker in team if worker.slice])
@@ -79,14 +83,19 @@ def run_folds(
             worker.pipe.close()
 
 
-def _hire(
-    context: mp.context.SpawnContext, queue: list[Slice], jobs: Mapping[int, Job], make_task: MakeTask
-) -> _Worker:
+def _hire(context: mp.context.SpawnContext, queue: list[Slice]) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, dict(jobs), make_task), daemon=True)
+    # What it works on is sent later: as an argument it goes through a pipe that a worker dead at once never empties.
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
     process.start()
     theirs.close()  # else a dead worker's pipe never reads as closed
     return _Worker(process, ours, list(queue))
+
+
+def _send(worker: _Worker, message: object) -> None:
+    """Send to a worker; one that is dead is told of where its answer is awaited."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        worker.pipe.send(message)
 
 
 def _hand_out(team: list[_Worker], reached: dict[int, int]) -> None:
@@ -94,7 +103,7 @@ def _hand_out(team: list[_Worker], reached: dict[int, int]) -> None:
     for worker in team:
         if worker.slice is None and worker.queue and reached[worker.queue[0].fold] >= worker.queue[0].start:
             worker.slice = worker.queue.pop(0)
-            worker.pipe.send(worker.slice)
+            _send(worker, worker.slice)
 
 
 def _listen(worker: _Worker, reached: dict[int, int], watch: Watch) -> None:
@@ -120,11 +129,12 @@ def _listen(worker: _Worker, reached: dict[int, int], watch: Watch) -> None:
         watch(message)
 
 
-def _work(pipe: Connection, jobs: Mapping[int, Job], make_task: MakeTask) -> None:
-    """A worker's whole life: receive slices, train them, report."""
+def _work(pipe: Connection) -> None:
+    """A worker's whole life: receive jobs and the way to their task, then slices; train them, report."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the parent ends its workers itself
     _die_with_parent()
     try:
+        jobs, make_task = cast(tuple[dict[int, Job], MakeTask], pipe.recv())
         settle_process(next(iter(jobs.values())).device)
         task = make_task()
         while True:

@@ -60,6 +60,17 @@ def two_names(pairs: Pairs, alike: Ints) -> list[tuple[int, int]]:
     return [(int(alike[row]), int(row)) for row in np.flatnonzero(pairs.person[alike] != pairs.person)]
 
 
+def refuse_two_names(pairs: Pairs) -> None:
+    """Raise DataError where equal pictures stand there as two people; for pairs that `look` has given."""
+    photos, alike = pairs.images.images, pairs.images.groups
+    assert isinstance(photos, Photos)
+    for one, other in [] if alike is None else two_names(pairs, alike):
+        raise DataError(
+            f"{photos.path(other)}: the same picture as {photos.files[one]}, and so of two people",
+            "take one of them out",
+        )
+
+
 def _digest(photos: Photos, row: int) -> bytes:
     pixels = decode(photos.path(row), 1).pixels
     return hashlib.blake2b(str(pixels.shape).encode() + pixels.tobytes(), digest_size=16).digest()

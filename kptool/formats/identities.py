@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kptool.dataset import Ints
-from kptool.errors import DataError, MissingFileError
-from kptool.photos import SUFFIXES
+from kptool.errors import DataError
+from kptool.formats.lfw_folder import folders_in, pictures_in
 
 
 class Drawn(NamedTuple):
@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
         person: (N,).
         first, second: (P,) pictures; first < second.
         fold: (P,) the block that each pair was drawn in.
-        left_out: folders' names with one picture alone, or none.
+        alone: persons left out, for they have one picture only.
     """
 
     files: list[str]
@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
     first: Ints
     second: Ints
     fold: Ints
-    left_out: list[str]
+    alone: list[str]
 
 
 def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
@@ -41,23 +41,26 @@ def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
     join all people into one chain, and no folds could keep persons apart. The blocks are the folds.
 
     Args:
-        root: a folder with a folder of pictures for each person; persons with fewer than two pictures are left out.
+        root: a folder with a folder of pictures for each person; persons with one picture are left out.
         each: same-person pairs of one person at most.
         blocks: how many folds there will be.
         seed: one seed, one set of pairs.
 
     Raises:
         MissingFileError: no such folder.
-        DataError: too few people, or too few pictures of different people for a balanced block.
+        DataError: a folder without pictures, too few people, or too few pictures of different people for a balanced
+            block.
     """
-    files, names, person, left_out = _people(root)
-    if len(names) < 2 * blocks:
+    every = _people(root)
+    people = {name: own for name, own in every.items() if len(own) > 1}
+    if len(people) < 2 * blocks:
         raise DataError(
-            f"{root}: {len(names)} people with two pictures or more, but {blocks} folds need two people each",
-            f"set folds.count to {len(names) // 2}" if len(names) >= 4 else "bring pictures of more people",
+            f"{root}: {len(people)} people with two pictures or more, but {blocks} folds need two people each",
+            f"set folds.count to {len(people) // 2}" if len(people) >= 4 else "bring pictures of more people",
         )
     generator = np.random.default_rng(seed)
-    own = [np.flatnonzero(person == p) for p in range(len(names))]
+    person = np.repeat(np.arange(len(people)), [len(own) for own in people.values()])
+    own = [np.flatnonzero(person == p) for p in range(len(people))]
     same = [_some_of_one(pictures, each, generator) for pictures in own]
     pairs, fold = list[Ints](), list[Ints]()
     for block, members in enumerate(_deal([len(one) for one in same], blocks, generator)):
@@ -71,53 +74,79 @@ def draw(root: Path, each: int, blocks: int, seed: int) -> Drawn:
         pairs += [matched, others]
         fold.append(np.full(2 * len(matched), block, dtype=np.int64))
     found = np.sort(np.concatenate(pairs), axis=1)
-    return Drawn(files, names, person, found[:, 0], found[:, 1], np.concatenate(fold), left_out)
+    return Drawn(
+        files=[f"{name}/{file}" for name, files in people.items() for file in files],
+        names=list(people),
+        person=person,
+        first=found[:, 0],
+        second=found[:, 1],
+        fold=np.concatenate(fold),
+        alone=[name for name in every if name not in people],
+    )
 
 
-def _people(root: Path) -> tuple[list[str], list[str], Ints, list[str]]:
-    if not root.is_dir():
-        raise MissingFileError(f"{root}: no such folder", "check --data")
-    files, names, person, left_out = list[str](), list[str](), list[int](), list[str]()
-    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        own = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
-        if len(own) > 1:
-            files += [f"{folder.name}/{name}" for name in own]
-            person += [len(names)] * len(own)
-            names.append(folder.name)
-        else:
-            left_out.append(folder.name)
-    if not names:
-        raise DataError(f"{root}: no folder with two pictures of a person in it", "give a folder of a person each")
-    return files, names, np.array(person, dtype=np.int64), left_out
+def _people(root: Path) -> dict[str, list[str]]:
+    """The pictures of each person, both in the order of their names."""
+    out = {name: pictures_in(root / name) for name in folders_in(root)}
+    empty = [name for name, files in out.items() if not files]
+    if empty and len(empty) < len(out):
+        raise DataError(f"{root / empty[0]}: no picture in this folder", "take the folder out, or put pictures there")
+    if empty or not out:
+        raise DataError(
+            f"{root}: no folder with pictures of a person in it", "name a folder with a folder of each person"
+        )
+    return out
 
 
 def _some_of_one(pictures: Ints, each: int, generator: np.random.Generator) -> Ints:
+    """(n, 2) pairs of one person's pictures, n at most `each`, none of them twice."""
     every = np.array(list(combinations(pictures.tolist(), 2)), dtype=np.int64)
     return every[np.sort(generator.permutation(len(every))[:each])]
 
 
 def _deal(weights: list[int], blocks: int, generator: np.random.Generator) -> list[list[int]]:
-    """People into blocks of about equal weight: the heaviest first, each to the lightest block with fewest people."""
+    """People into blocks of about equal weight, two at least in each: the heaviest first, to the lightest block."""
     out: list[list[int]] = [[] for _ in range(blocks)]
+    load = [0] * blocks
     order = generator.permutation(len(weights))
-    for person in sorted(order.tolist(), key=lambda p: -weights[p]):
-        lightest = min(range(blocks), key=lambda b: (sum(weights[p] for p in out[b]), len(out[b]), b))
+    for dealt, person in enumerate(sorted(order.tolist(), key=lambda p: -weights[p])):
+        short = [block for block in range(blocks) if len(out[block]) < 2]
+        lacking = sum(2 - len(out[block]) for block in short)
+        choice = short if lacking == len(weights) - dealt else range(blocks)
+        lightest = min(choice, key=lambda block: (load[block], len(out[block]), block))
         out[lightest].append(person)
+        load[lightest] += weights[person]
     return out
 
 
 def _different(own: list[Ints], wanted: int, generator: np.random.Generator) -> Ints:
-    """(n, 2) pairs of different people, each pair of pictures once; people take turns, so all appear about equally.
+    """(n, 2) pairs of different people, each pair of pictures once; fewer than `wanted` where there are no more.
 
-    Fewer than `wanted` where there are no more.
+    Who has had the fewest turns comes next, with whoever of the others has, ties by lot: so all appear about equally.
     """
-    meetings = list(combinations(range(len(own)), 2))
-    left = {m: generator.permutation(len(own[m[0]]) * len(own[m[1]])).tolist() for m in meetings}
+    turns = np.zeros(len(own), dtype=np.int64)
+    left: dict[tuple[int, int], list[int]] = {}
     out: list[tuple[int, int]] = []
-    while len(out) < wanted and any(left.values()):
-        for number in generator.permutation(len(meetings)):
-            a, b = meetings[int(number)]
-            if left[a, b] and len(out) < wanted:
-                at = left[a, b].pop()
-                out.append((int(own[a][at // len(own[b])]), int(own[b][at % len(own[b])])))
+    active = list(range(len(own)))
+    while len(out) < wanted and len(active) > 1:
+        queue = [active[at] for at in np.lexsort((generator.random(len(active)), turns[active]))]
+        a = queue[0]
+        b = next((b for b in queue[1:] if _left(left, own, a, b, generator)), None)
+        if b is None:
+            active.remove(a)
+            continue
+        low, high = min(a, b), max(a, b)
+        at = left[low, high].pop()
+        out.append((int(own[low][at // len(own[high])]), int(own[high][at % len(own[high])])))
+        turns[[a, b]] += 1
     return np.array(out, dtype=np.int64).reshape(-1, 2)
+
+
+def _left(
+    left: dict[tuple[int, int], list[int]], own: list[Ints], a: int, b: int, generator: np.random.Generator
+) -> list[int]:
+    """The pairs of pictures of two people that are still to be drawn, in an order by lot."""
+    key = min(a, b), max(a, b)
+    if key not in left:
+        left[key] = generator.permutation(len(own[a]) * len(own[b])).tolist()
+    return left[key]

@@ -74,17 +74,22 @@ def beside(file: Path, data: Path | None) -> Found:
 
 
 def people_in(data: Path) -> Path:
-    """The folder with a folder for each person: `data`, or LFW's own in it."""
-    return next(iter(_known(data)), data)
+    """The folder with a folder for each person: `data`; LFW's own in it; or the one folder in it that holds folders."""
+    if known := _known(data):
+        return known[0]
+    folders = [data / name for name in folders_in(data)]
+    alone = len(folders) == 1 and not pictures_in(folders[0]) and folders_in(folders[0])
+    return folders[0] if alone else data
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are none. Raises MissingFileError or DataError."""
+    return [entry.name for entry in _entries(folder) if entry.is_dir()]
 
 
 def pictures_in(folder: Path) -> list[str]:
     """Names of the pictures in a folder, sorted; hidden files are none. Raises DataError where it cannot be read."""
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror or error})", "check the folder") from None
-    return [name for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
+    return [entry.name for entry in _entries(folder) if Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file()]
 
 
 def files_of(pictures: Sequence[Picture], pairs: Sequence[Listed], root: Path) -> Names:
@@ -138,11 +143,19 @@ def _root(data: Path | None) -> Path:
 
 def _known(folder: Path) -> list[Path]:
     """Folders of pictures in a folder, in the order of FOLDERS."""
-    try:
-        found = {entry.name.lower(): folder / entry.name for entry in os.scandir(folder) if entry.is_dir()}
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror or error})", "check the folder") from None
+    found = {name.lower(): folder / name for name in folders_in(folder)}
     return [found[name] for name in FOLDERS if name in found]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What stands in a folder, by name, without hidden ones. Raises MissingFileError or DataError."""
+    try:
+        found = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise MissingFileError(f"{folder}: no such folder", "check --data") from None
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})", "name a folder") from None
+    return [entry for entry in found if not entry.name.startswith(".")]
 
 
 def _with_pictures(file: Path, folder: Path) -> Found:
@@ -150,7 +163,7 @@ def _with_pictures(file: Path, folder: Path) -> Found:
     known = _known(folder)
     if known:
         return Found(file, known[0], tuple(known[1:]))
-    if any(entry.is_dir() for entry in os.scandir(folder)):
+    if folders_in(folder):
         return Found(file, folder)
     raise DataError(
         f"{folder}: no folder of pictures in it", f"it should be called {', '.join(FOLDERS[:3])} or the like"

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from kptool.config import Competition, DataOptions
 from kptool.dataset import Dataset, Names
 from kptool.errors import DataError, MissingFileError, UsageError
-from kptool.formats import identities, lfw_folder
-from kptool.formats.lfw_folder import Found, alignment_of, files_of
+from kptool.formats import equal_pictures, identities, lfw_folder
+from kptool.formats.lfw_folder import Found, alignment_by_name, alignment_by_pixels
 from kptool.formats.lfw_pairs import parse
 from kptool.formats.text_file import read_text
-from kptool.pairs import Pairs
-from kptool.photos import decode, digest_files, open_photos
+from kptool.pairs import UNKNOWN, Pairs
+from kptool.photos import digest_files, open_photos
 from kptool.schema import Schema
 
-VIEW_1: Final = "LFW view 1"
-VIEW_2: Final = "LFW view 2"
+VIEWS: Final = {
+    ("pairsDevTrain.txt", False): "LFW view 1",
+    ("pairsDevTest.txt", False): "LFW view 1",
+    ("pairs.txt", True): "LFW view 2",
+}
+"""LFW's protocols, by the list's name and whether it has folds of its own."""
+
+
+class _Rows(NamedTuple):
+    """N pictures under a root, M people, P pairs: `ends` are rows of pictures, `names` an id and a place of each."""
+
+    root: Path
+    files: Names
+    ids: list[str]
+    people: list[str]
+    person: list[int]
+    ends: list[tuple[int, int]]
+    names: list[tuple[str, str]]
+    fold: list[int] | None
 
 
 def read_train(
@@ -40,8 +57,15 @@ def read_train(
     if options.pairs_from == "identities":
         pairs, notes = _drawn(competition, data, options.pairs_per_person, folds, seed)
     else:
-        pairs, notes = _listed(competition, lfw_folder.find(data, competition.train)), []
-    return pairs, [*notes, *_same_pictures(pairs)]
+        found = lfw_folder.find(data, competition.train)
+        pairs, notes = _listed(competition, found), []
+        if found.others:
+            unused = ", ".join(other.name for other in found.others)
+            notes = [f"pictures are those of {found.pictures}; not used, for --data names none of them: {unused}"]
+    pairs, more = equal_pictures.look(pairs)
+    if options.pairs_from == "identities":
+        equal_pictures.refuse_two_names(pairs)  # their blocks are drawn already, and could part the two
+    return pairs, [*notes, *more]
 
 
 def read_test(competition: Competition, data: Path | None, file: Path | None = None) -> Pairs:
@@ -49,13 +73,15 @@ def read_test(competition: Competition, data: Path | None, file: Path | None = N
 
     Raises:
         MissingFileError: no such list, or a competition without one.
-        DataError: a file that cannot be trusted, or a missing picture.
+        DataError: a file that cannot be trusted, a missing picture, or equal pictures of "different" people.
     """
     if file is not None:
-        return _listed(competition, lfw_folder.beside(file, data))
-    if not competition.test:
+        found = lfw_folder.beside(file, data)
+    elif competition.test:
+        found = lfw_folder.find(data, competition.test)
+    else:
         raise MissingFileError(f"{competition.slug} has no test pairs", "name a list with --pairs")
-    return _listed(competition, lfw_folder.find(data, competition.test))
+    return equal_pictures.look(_listed(competition, found))[0]
 
 
 def _listed(competition: Competition, found: Found) -> Pairs:
@@ -64,117 +90,80 @@ def _listed(competition: Competition, found: Found) -> Pairs:
     place = {picture: row for row, picture in enumerate(pictures)}
     people = sorted({picture.name for picture in pictures})
     number = {name: row for row, name in enumerate(people)}
-    files = files_of(pictures, listed, found.pictures)
     given = [pair.fold for pair in listed if pair.fold is not None]
-    return _pairs(
-        competition,
-        found.pictures,
-        files,
+    rows = _Rows(
+        root=found.pictures,
+        files=lfw_folder.files_of(pictures, listed, found.pictures),
         ids=[picture.id for picture in pictures],
         people=people,
         person=[number[picture.name] for picture in pictures],
         ends=[(place[pair.first], place[pair.second]) for pair in listed],
         names=[(pair.id, pair.place) for pair in listed],
         fold=given or None,
-        protocol=competition.protocol or (VIEW_2 if given else VIEW_1),
-        alignment=competition.alignment or alignment_of(found.pictures, found.pictures / str(files[0])),
+    )
+    view = VIEWS.get((found.list.name, bool(given)))
+    own = competition.protocol if found.list.name in (competition.train, competition.test) else ""
+    told = alignment_by_name(rows.root)
+    by_pixels = not competition.alignment and not told and view  # of other people's pictures grey says nothing
+    return _pairs(
+        competition,
+        rows,
+        protocol=own or view or f"pairs of {found.list.name}",
+        alignment=alignment_by_pixels(rows.root, rows.files) if by_pixels else told or UNKNOWN,
     )
 
 
 def _drawn(competition: Competition, data: Path | None, each: int, folds: int, seed: int) -> tuple[Pairs, list[str]]:
     if data is None:
-        raise UsageError("--pairs-from identities needs --data DIR, a folder of pictures for each person", "name it")
-    found = identities.draw(data, each, folds, seed)
-    ids = [str(Path(name).with_suffix("").as_posix()) for name in found.files]
+        raise UsageError(
+            "--pairs-from identities needs --data DIR, a folder with a folder of pictures for each person",
+            "name it",
+        )
+    root = lfw_folder.people_in(data)
+    found = identities.draw(root, each, folds, seed)
+    ids = [str(PurePosixPath(name).with_suffix("")) for name in found.files]
     if len(set(ids)) < len(ids):
-        ids = list(found.files)  # two pictures that differ by their ending alone
+        ids = found.files  # two pictures that differ by their ending alone
     ends = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
-    pairs = _pairs(
-        competition,
-        data,
-        np.array(found.files, dtype=np.str_),
-        ids=ids,
-        people=found.names,
-        person=found.person.tolist(),
-        ends=ends,
-        names=[(f"{ids[a]} {ids[b]}", "") for a, b in ends],
-        fold=found.fold.tolist(),
-        protocol=f"{len(ends)} pairs drawn from {len(found.names)} identities, seed {seed}",
-        alignment="not known",
-    )
-    note = (
-        f"people were dealt into {folds} blocks, and pairs of different people drawn within a block, so that folds can "
-        f"keep persons apart; {len(ends) // 2} pairs of each kind"
-    )
-    alone = found.left_out
-    left = f"{len(alone)} folders with fewer than two pictures are left out, such as {alone[0]}"
-    return pairs, [note, *([left] if alone else [])]
+    files = np.array(found.files, dtype=np.str_)
+    names = [(f"{ids[a]} {ids[b]}", "") for a, b in ends]
+    rows = _Rows(root, files, ids, found.names, found.person.tolist(), ends, names, found.fold.tolist())
+    notes = [
+        f"{len(ends) // 2} pairs of each kind were drawn; people were dealt into {folds} blocks first, and different "
+        "people paired only within a block, so that folds can keep persons apart"
+    ]
+    if found.alone:
+        notes.append(f"people left out, for they have one picture: {len(found.alone)}, such as {found.alone[0]}")
+    named = f"{competition.protocol}, " if competition.protocol else ""
+    protocol = f"{named}{len(ends)} pairs drawn from {len(found.names)} identities, seed {seed}"
+    return _pairs(competition, rows, protocol, alignment_by_name(root) or UNKNOWN), notes
 
 
-def _pairs(
-    competition: Competition,
-    root: Path,
-    files: Names,
-    *,
-    ids: list[str],
-    people: list[str],
-    person: list[int],
-    ends: list[tuple[int, int]],
-    names: list[tuple[str, str]],
-    fold: list[int] | None,
-    protocol: str,
-    alignment: str,
-) -> Pairs:
-    photos, _ = open_photos(root, files, competition.slug)  # what cannot be opened is told by `pixels.prepare`
-    content = hashlib.sha256(digest_files(root, files).encode())
-    content.update(json.dumps([ids, people, person, ends, [name for name, _ in names], fold]).encode())
+def _pairs(competition: Competition, rows: _Rows, protocol: str, alignment: str) -> Pairs:
+    """The value; an alignment that the competition declares goes before the one that was found."""
+    photos, _ = open_photos(rows.root, rows.files, competition.slug)  # faults are told by `pixels.prepare`
+    names = [name for name, _ in rows.names]
+    content = hashlib.sha256(digest_files(rows.root, rows.files).encode())
+    content.update(json.dumps([rows.ids, rows.people, rows.person, rows.ends, names, rows.fold]).encode())
     digest = content.hexdigest()
-    schema = Schema(competition.slug, ())
-    images = Dataset(np.array(ids, dtype=np.str_), photos, np.empty((len(ids), 0, 2)), schema, digest)
-    who = np.array(person, dtype=np.int64)
-    first, second = np.array(ends, dtype=np.int64).T
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{rows.root}: two pairs would both be called '{twice}'", "rename people: no spaces in names")
+    ids = np.array(rows.ids, dtype=np.str_)
+    images = Dataset(ids, photos, np.empty((len(ids), 0, 2)), Schema(competition.slug, ()), digest)
+    who = np.array(rows.person, dtype=np.int64)
+    first, second = np.array(rows.ends, dtype=np.int64).T
     return Pairs(
         images=images,
-        people=np.array(people, dtype=np.str_),
+        people=np.array(rows.people, dtype=np.str_),
         person=who,
         first=first,
         second=second,
         same=np.asarray(who[first] == who[second]),
-        ids=np.array([name for name, _ in names], dtype=np.str_),
-        places=np.array([place for _, place in names], dtype=np.str_),
-        fold=None if fold is None else np.array(fold, dtype=np.int64),
+        ids=np.array(names, dtype=np.str_),
+        places=np.array([place for _, place in rows.names], dtype=np.str_),
+        fold=None if rows.fold is None else np.array(rows.fold, dtype=np.int64),
         protocol=protocol,
-        alignment=alignment,
+        alignment=competition.alignment or alignment,
         digest=digest,
     )
-
-
-def _same_pictures(pairs: Pairs) -> list[str]:
-    """Notes on pairs of two equal pictures; raises DataError where they are called different people."""
-    equal = [row for row in range(len(pairs)) if _equal(pairs, int(pairs.first[row]), int(pairs.second[row]))]
-    for row in equal:
-        if not pairs.same[row]:
-            first, second = pairs.images.ids[[pairs.first[row], pairs.second[row]]]
-            place = str(pairs.places[row]) or str(pairs.ids[row])
-            raise DataError(
-                f"{place}: {first} and {second} are one and the same picture, in a pair of different people",
-                "take the pair out, or put the right picture back",
-            )
-    if not equal:
-        return []
-    if len(equal) == 1:
-        return [f"1 same-person pair is of two equal pictures: {pairs.ids[equal[0]]}"]
-    return [f"{len(equal)} same-person pairs are of two equal pictures, such as {pairs.ids[equal[0]]}"]
-
-
-def _equal(pairs: Pairs, first: int, second: int) -> bool:
-    """Whether two pictures hold the same grey levels; files of another size in px are not decoded for it."""
-    photos = pairs.images.images
-    assert not isinstance(photos, np.ndarray)
-    one, two = photos.path(first), photos.path(second)
-    if not (photos.sizes[first] == photos.sizes[second]).all() or not photos.sizes[first].all():
-        return False
-    jpeg = one.suffix == two.suffix and one.suffix.lower() in (".jpg", ".jpeg")
-    if jpeg and one.stat().st_size != two.stat().st_size:
-        return False  # encoding a JPEG again changes its pixels, so equal ones are copies
-    return bool(np.array_equal(decode(one, 1).pixels, decode(two, 1).pixels))

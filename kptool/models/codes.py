@@ -11,6 +11,7 @@ from torch import nn
 
 UNIFORM: Final = 59  # the 58 circular patterns of at most two changes, and one bin for all others
 PHASES: Final = 256
+SLACK: Final = 1e-2  # by which a neighbour may be darker: interpolation rounds, and flat places should have one pattern
 
 
 class Lbp(nn.Module):
@@ -34,14 +35,17 @@ class Lbp(nn.Module):
         return UNIFORM * _cells(size, 2 * self.radius, self.cell)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images of any range; only the order of grey levels counts."""
+        """Brightness does not count, and contrast hardly; SLACK is of the images' own unit.
+
+        Of the neighbours on the pixel grid only who is brighter counts; between pixels levels are mixed first.
+        """
         grey, r = images[:, 0].float(), self.radius
         middle = grey[:, r : grey.shape[1] - r, r : grey.shape[2] - r]
         codes = torch.zeros_like(middle, dtype=torch.int64)
         for bit in range(8):
             angle = 2 * math.pi * bit / 8
             around = _sampled(grey, r, r * math.cos(angle), -r * math.sin(angle))
-            codes += (around >= middle - 1e-2).long() << bit  # the slack is for what interpolation rounds
+            codes += (around >= middle - SLACK).long() << bit
         return histograms(cast(torch.Tensor, self.uniform)[codes], UNIFORM, self.cell)
 
 
@@ -86,7 +90,7 @@ def histograms(codes: torch.Tensor, bins: int, cell: int) -> torch.Tensor:
 
 
 def _cells(size: tuple[int, int], lost: int, cell: int) -> int:
-    return ((size[0] - lost) // cell) * ((size[1] - lost) // cell)
+    return (max(0, size[0] - lost) // cell) * (max(0, size[1] - lost) // cell)
 
 
 def _uniform() -> list[int]:

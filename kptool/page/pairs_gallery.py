@@ -10,17 +10,19 @@ from typing import Any, Final
 import numpy as np
 
 from kptool.dataset import Ints
+from kptool.geometry import Floats
 from kptool.page.images import picture_uri
 from kptool.pictures import model_images
 from kptool.pixels import Arrays
 from kptool.verification.judged import Judged
 from kptool.verification.outcome import PairOutcome
-from kptool.verification.rows import order, pair_row
+from kptool.verification.rows import pair_row
 
 BYTES: Final = 3_600_000  # of all pairs with their pictures
 MOST: Final = 480  # pairs of a page; fewer where they fill its bytes
 HARDEST, SUREST, DOUBTFUL = 48, 48, 48
 KINDS: Final = ("hardest wrong", "surest right", "false accepts", "false rejects", "most doubtful", "by lot")
+LOT: Final = len(KINDS) - 1
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,22 @@ class PairGallery:
 def choose_pairs(found: Judged, most: int = MOST) -> PairChoice:
     """Choose pairs; the lot is drawn with a fixed seed, so that a run has one page."""
     every = np.arange(len(found.row))
-    surest = order(found, every)
+    surest = every[np.lexsort((-_away(found), -np.nan_to_num(_confidence(found))))]
     wrong, right = surest[~found.right[surest]], surest[found.right[surest]]
     accepted, refused = wrong[found.decision[wrong]], wrong[~found.decision[wrong]]
-    lot = np.random.default_rng(0).permutation(every)[:most]
-    lists = (wrong[:HARDEST], right[:SUREST], accepted, refused, surest[::-1][:DOUBTFUL], lot)
-    reasons: dict[int, list[int]] = {}
-    for place in range(max(map(len, lists))):  # in turn, so that a page cut short still has some of each
+    lot = np.random.default_rng(0).permutation(every)
+    lists: tuple[Ints, ...] = (wrong[:HARDEST], right[:SUREST], accepted, refused, surest[::-1][:DOUBTFUL], lot)
+    reasons: dict[int, set[int]] = {}
+    for place in range(len(every)):  # in turn, so that a page cut short still has some of each
         for kind, places in enumerate(lists):
-            if place < len(places):
-                reasons.setdefault(int(places[place]), []).append(kind)
-    places = list(reasons)[:most]
-    return PairChoice(np.array(places, dtype=np.int64), tuple(tuple(reasons[at]) for at in places), len(every))
+            if place < len(places) and (len(reasons) < most or int(places[place]) in reasons):
+                reasons.setdefault(int(places[place]), set()).add(kind)
+        if len(reasons) == most:  # the lot ends here: of those after it only some would be shown
+            lists = (*lists[:LOT], lot[:0])
+    chosen = list(reasons)
+    if len(chosen) == len(every):  # all are there, whatever the lot
+        reasons = {at: kinds - {LOT} for at, kinds in reasons.items()}
+    return PairChoice(np.array(chosen, dtype=np.int64), tuple(tuple(sorted(reasons[at])) for at in chosen), len(every))
 
 
 def gather_pairs(
@@ -85,13 +91,25 @@ def gather_pairs(
         ends = (int(outcome.first[found.row[at]]), int(outcome.second[found.row[at]]))
         new = {row: _picture(outcome, row, arrays) for row in ends if row not in pictures}
         left -= len(json.dumps([pair, *new.values()]))
-        if left < 0 and pairs:
+        if left < 0 and pairs:  # the lot ends with the last pair that is shown
+            kinds = choose_pairs(found, len(pairs)).kinds
+            pairs = [pair | {"kinds": list(kind)} for pair, kind in zip(pairs, kinds, strict=True)]
             break
         pictures |= new
         place = {row: k for k, row in enumerate(pictures)}
         pairs.append(pair | {"pictures": [place[row] for row in ends]})
         tick(n + 1)
     return PairGallery(pairs, list(pictures.values()))
+
+
+def _confidence(found: Judged) -> Floats:
+    """(n,) the probability of each answer; NaN with one fold."""
+    return np.where(found.decision, found.probability, 1 - found.probability)
+
+
+def _away(found: Judged) -> Floats:
+    """(n,) how far each score lies from its fold's threshold."""
+    return np.asarray(np.abs(found.score - np.array([found.thresholds[int(k)] for k in found.fold])))
 
 
 def _picture(outcome: PairOutcome, row: int, arrays: Arrays | None) -> dict[str, str]:

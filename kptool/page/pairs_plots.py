@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from markupsafe import Markup
@@ -15,7 +15,7 @@ from kptool.page.figures import MUTED, PAPER, SERIES, drawing, to_svg
 from kptool.page.plots import DASHES, PLAIN, on_one_line, training
 from kptool.report.details import FoldCurve
 from kptool.report.words import count, figure
-from kptool.verification.values import Bin, Histogram, PairCurve, PairReport, RocCurve
+from kptool.verification.values import Bin, Figures, Histogram, PairCurve, PairReport, RocCurve
 from kptool.verification.words import percent, with_sign
 
 SAME, OTHER = SERIES[0], SERIES[1]
@@ -146,7 +146,8 @@ def calibration(bins: Sequence[Bin]) -> Markup:
     return to_svg(made, "calibration", "Calibration", f"{told}.")
 
 
-def _named(report: PairReport):  # type: ignore[no-untyped-def]
+def _named(report: PairReport) -> list[tuple[Figures, str]]:
+    """Whoever has figures, with the colour of its curve."""
     return [(report.model, SAME), *([] if report.classical is None else [(report.classical, MUTED)])]
 
 
@@ -156,7 +157,7 @@ def _curves(axes: Axes, report: PairReport, key: str) -> None:
         _curve(axes, report.classical_roc, "baseline", MUTED, f"{key}-baseline", DASHES[1])
 
 
-def _curve(axes: Axes, found: RocCurve, name: str, colour: str, gid: str, dash: object) -> None:
+def _curve(axes: Axes, found: RocCurve, name: str, colour: str, gid: str, dash: Any) -> None:
     axes.plot(100 * np.array(found.far), 100 * np.array(found.tar), color=colour, ls=dash, label=name, gid=gid)
 
 

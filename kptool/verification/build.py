@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from kptool.pair_files import CLASSICAL
 from kptool.verification.figures import calibration, curve, figures, folds, histogram, spans
 from kptool.verification.judged import judge
 from kptool.verification.outcome import PairOutcome
 from kptool.verification.rows import people, surest
 from kptool.verification.values import PairAbout, PairCurve, PairReport
 from kptool.verification.warnings import warn
-
-BASELINE = "HOG, whitened PCA, cosine"
 
 
 def build(outcome: PairOutcome) -> PairReport:
@@ -29,7 +28,7 @@ def build(outcome: PairOutcome) -> PairReport:
     report = PairReport(
         about=_about(outcome),
         model=figures("model", model, *own),
-        classical=None if classical is None else figures(BASELINE, classical, *other),
+        classical=None if classical is None else figures(CLASSICAL, classical, *other),
         gain=math.nan if classical is None else float(model.right.mean() - classical.right.mean()),
         gain_low=gain[0],
         gain_high=gain[1],
