@@ -23,7 +23,6 @@ from kptool.errors import KptoolError
 from kptool.files import cache_folder, write_atomic
 from kptool.geometry import Bytes, Floats
 from kptool.models.hog import Hog
-from kptool.pairs import UNKNOWN
 from kptool.pixels import Tick, open_arrays, prepare, refuse_faults
 from kptool.whitening import cosines, fit_whitening
 
@@ -49,17 +48,17 @@ class Features:
     values: npt.NDArray[np.float32]
 
 
-def prepare_features(images: Dataset, alignment: str, tick: Tick | None = None) -> Path:
+def prepare_features(images: Dataset, protocol: str, tick: Tick | None = None) -> Path:
     """Describe pictures, mirror images averaged in, into the cache; gives the file for `open_features`.
 
     Args:
-        alignment: of the pictures the run was trained on; where it is known, they are LFW's.
+        protocol: of the pairs the run was trained on; it tells whether the pictures are LFW's.
 
     Raises:
         DataError: a picture that cannot be used.
         KptoolError: the cache cannot be written.
     """
-    prepared = prepare(images, WHOLE if alignment == UNKNOWN else LFW, 1, tick)
+    prepared = prepare(images, LFW if protocol.startswith("LFW view") else WHOLE, 1, tick)
     refuse_faults(prepared.faults, MEND)
     key = hashlib.sha256(f"{VERSION} {prepared.folder.name}".encode()).hexdigest()[:24]
     file = cache_folder() / "features" / f"{key}.npy"

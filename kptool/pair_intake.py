@@ -11,7 +11,7 @@ from kptool.errors import DataError, LeakError, UsageError
 from kptool.folds import Folds, load
 from kptool.formats.pairs import read_test, read_train
 from kptool.pair_files import read_pairs
-from kptool.pair_folds import make, naive_leak
+from kptool.pair_folds import make, naive_leak, uneven
 from kptool.pairs import Pairs
 from kptool.runs import Run
 
@@ -49,7 +49,8 @@ def take_in_pairs(found: Found, recipe: Recipe, data: Path | None, saved: Path |
     count = recipe.folds.count
     folds = load(saved, pairs.digest, pairs.ids) if saved else make(pairs, count, recipe.seed)
     _refuse_one_kind(pairs, folds)
-    return PairIntake(pairs, folds, naive_leak(pairs, count, recipe.seed), notes)
+    told = [*notes, *filter(None, [uneven(pairs, folds)])]
+    return PairIntake(pairs, folds, naive_leak(pairs, count, recipe.seed), told)
 
 
 def read_sealed(run: Run, data: Path | None, file: Path | None = None) -> Pairs:

@@ -69,7 +69,7 @@ def classical_scores(run: Run, pairs: Pairs, tick: Tick | None = None) -> Floats
     saved = read_pairs(run.path)
     training = open_features(_features(run, tick)).values
     fitted = fit_whitening(training[np.unique(np.concatenate([saved.first, saved.second]))], COMPONENTS, POWER)
-    values = fitted(open_features(prepare_features(pairs.images, str(run.env["alignment"]), tick)).values)
+    values = fitted(open_features(prepare_features(pairs.images, str(run.env["protocol"]), tick)).values)
     return cosines(values[pairs.first], values[pairs.second])
 
 
@@ -80,4 +80,4 @@ def _features(run: Run, tick: Tick | None) -> Path:
         file = cache_folder() / "features" / f"{key}.npy"
         if file.is_file():
             return file
-    return prepare_features(read_again(run, tick), str(run.env["alignment"]), tick)
+    return prepare_features(read_again(run, tick), str(run.env["protocol"]), tick)

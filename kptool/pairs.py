@@ -12,7 +12,7 @@ import numpy.typing as npt
 from kptool.dataset import Dataset, Ints, Mask, Names
 
 UNKNOWN: Final = "not known"
-"""The alignment of pictures that are none of LFW's."""
+"""The alignment of pictures of which nothing tells it."""
 
 
 @dataclass(frozen=True)

@@ -90,15 +90,15 @@ def photos(root: Path, count: int = 4) -> Dataset:
 def test_features_are_laid_out_once_and_are_of_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPTOOL_CACHE", str(tmp_path / "cache"))
     data = photos(tmp_path / "a")
-    file = prepare_features(data, "LFW-a")
+    file = prepare_features(data, "LFW view 1")
     first = open_features(file).values
     assert first.shape == (4, Hog().length((80, 112)))
     assert len(np.unique(np.asarray(first), axis=0)) == 4
     stamp = file.stat().st_mtime_ns
-    assert prepare_features(data, "LFW-a") == file
+    assert prepare_features(data, "LFW view 1") == file
     assert file.stat().st_mtime_ns == stamp
-    assert prepare_features(photos(tmp_path / "b"), "LFW-a") != file
+    assert prepare_features(photos(tmp_path / "b"), "LFW view 1") != file
     broken = photos(tmp_path / "c")
     (tmp_path / "c" / "2.png").write_bytes((tmp_path / "c" / "2.png").read_bytes()[:200])
     with pytest.raises(DataError, match=r"2\.png"):
-        prepare_features(broken, "LFW-a")
+        prepare_features(broken, "LFW view 1")

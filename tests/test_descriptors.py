@@ -12,7 +12,7 @@ from kptool.models.hog import Hog
 
 WIDTH, HEIGHT = 37, 46
 SIZE = (WIDTH, HEIGHT)
-LINES = ["hog 6 9", "lbp 2 10 cut 3", "lpq 5 11 cut 2x4", "hog 9 4 cut 0"]
+LINES = ["hog 6 9", "lbp 2 10 cut 3", "lpq 5 11 cut 2x4", "hog 7 5 cut 1x2"]
 
 
 def pictures(count: int = 3) -> torch.Tensor:
@@ -26,7 +26,7 @@ def test_the_numbers_are_those_of_each_line_on_what_its_cut_leaves() -> None:
         Hog(6, 9)(images),
         Lbp(2, 10)(images[:, :, 3:-3, 3:-3]),
         Lpq(5, 11)(images[:, :, 4:-4, 2:-2]),
-        Hog(9, 4)(images),
+        Hog(7, 5)(images[:, :, 2:-2, 1:-1]),
     ]
     assert made.lengths == [one.shape[1] for one in alone]
     parts = made(images).split(made.lengths, 1)

@@ -34,7 +34,7 @@ def of_pairs(intake: PairIntake, recipe: Recipe, tick: Tick | None = None) -> Ma
     pairs = intake.pairs
     check_leak(intake.folds.fold, intake.folds.group, pairs.ids)
     frames = pair_frames(pairs, recipe, tick)
-    features = prepare_features(pairs.images, pairs.alignment, tick)
+    features = prepare_features(pairs.images, pairs.protocol, tick)
     facts = {
         "data_digest": pairs.digest,
         "size": model_size(pairs.images, recipe.crop),
