@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kptool.dataset import Dataset, Ints, Mask, Names
 
-UNKNOWN: Final = "not known"
+UNKNOWN: Final = "alignment not known"
 """The alignment of pictures of which nothing tells it."""
 
 

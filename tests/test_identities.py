@@ -117,7 +117,7 @@ def test_what_the_competition_declares_stands_in_the_protocol_and_the_alignment(
     pairs, _ = read_train(own, people(tmp_path), options, 5, 2)
     assert (pairs.protocol, pairs.alignment) == ("AT&T faces, 18 pairs drawn from 9 identities, seed 5", "by hand")
     told, _ = read_train(lfw(), tmp_path, options, 5, 2)
-    assert told.alignment == "not known", "grey pictures of other people are no LFW-a"
+    assert told.alignment == "alignment not known", "grey pictures of other people are no LFW-a"
 
 
 def test_one_picture_of_two_people_is_refused(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_nothing_that_is_no_folder_passes_for_one(tmp_path: Path) -> None:
 def test_only_lfws_own_lists_are_called_lfws(tmp_path: Path) -> None:
     write_small(tmp_path)
     for name, protocol, alignment in (
-        ("mine.txt", "pairs of mine.txt", "not known"),
-        ("pairs.txt", "pairs of pairs.txt", "not known"),
+        ("mine.txt", "pairs of mine.txt", "alignment not known"),
+        ("pairs.txt", "pairs of pairs.txt", "alignment not known"),
         ("pairsDevTest.txt", "LFW view 1", "LFW-a (aligned, grey)"),
     ):
         (tmp_path / name).write_text(text(LINES), "utf-8")

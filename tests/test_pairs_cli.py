@@ -176,4 +176,4 @@ def test_identities_make_pairs_of_their_own(done: Done, tmp_path: Path) -> None:
     assert about["pairs"] == 2 * about["same"]
     assert about["own_leak"] == 0
     assert "drawn from 8 identities, seed 0" in about["protocol"]
-    assert about["alignment"] == "not known"
+    assert about["alignment"] == "alignment not known"

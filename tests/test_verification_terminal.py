@@ -250,7 +250,7 @@ def test_every_figure_stands_beside_the_baselines(width: int) -> None:
     }.items():
         (found,) = [line for line in text.splitlines() if re.match(rf"{re.escape(name)}  ", line)]
         assert found.split()[len(name.split()) :] == cells
-    assert "Brier of answering one half 0.25" in words(text)
+    assert "Brier of answering the share of same 0.25" in words(text)
 
 
 @pytest.mark.parametrize(

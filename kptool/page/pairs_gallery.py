@@ -10,13 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from kptool.dataset import Ints
-from kptool.geometry import Floats
 from kptool.page.images import picture_uri
 from kptool.pictures import model_images
 from kptool.pixels import Arrays
 from kptool.verification.judged import Judged
 from kptool.verification.outcome import PairOutcome
-from kptool.verification.rows import pair_row
+from kptool.verification.rows import order, pair_row
 
 BYTES: Final = 3_600_000  # of all pairs with their pictures
 MOST: Final = 480  # pairs of a page; fewer where they fill its bytes
@@ -56,7 +55,7 @@ class PairGallery:
 def choose_pairs(found: Judged, most: int = MOST) -> PairChoice:
     """Choose pairs; the lot is drawn with a fixed seed, so that a run has one page."""
     every = np.arange(len(found.row))
-    surest = every[np.lexsort((-_away(found), -np.nan_to_num(_confidence(found))))]
+    surest = order(found, every)
     wrong, right = surest[~found.right[surest]], surest[found.right[surest]]
     accepted, refused = wrong[found.decision[wrong]], wrong[~found.decision[wrong]]
     lot = np.random.default_rng(0).permutation(every)
@@ -100,16 +99,6 @@ def gather_pairs(
         pairs.append(pair | {"pictures": [place[row] for row in ends]})
         tick(n + 1)
     return PairGallery(pairs, list(pictures.values()))
-
-
-def _confidence(found: Judged) -> Floats:
-    """(n,) the probability of each answer; NaN with one fold."""
-    return np.where(found.decision, found.probability, 1 - found.probability)
-
-
-def _away(found: Judged) -> Floats:
-    """(n,) how far each score lies from its fold's threshold."""
-    return np.asarray(np.abs(found.score - np.array([found.thresholds[int(k)] for k in found.fold])))
 
 
 def _picture(outcome: PairOutcome, row: int, arrays: Arrays | None) -> dict[str, str]:

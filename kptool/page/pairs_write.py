@@ -15,6 +15,7 @@ from kptool.runs import Run
 from kptool.verification.judged import judge
 from kptool.verification.outcome import PairOutcome
 from kptool.verification.values import PairReport
+from kptool.verification.words import leak, verdict
 
 
 def write_pairs_page(
@@ -51,6 +52,8 @@ def write_pairs_page(
         scripts=("shell.js", "pairs.js"),
         data=_for_script(report, gallery),
         report=report,
+        leak=leak(report.about),
+        verdict=verdict(report),
         shown=len(gallery.pairs),
         pictures="" if arrays is not None else provenance.at_home(why) or "the pictures are not there",
         figures=drawings(report),

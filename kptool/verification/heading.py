@@ -10,7 +10,7 @@ from kptool.report.pen import ORANGE, Pen
 from kptool.report.words import count, duration, printable
 from kptool.verification.tables import figures
 from kptool.verification.values import PairAbout, PairReport
-from kptool.verification.words import percent, several, span, with_sign
+from kptool.verification.words import leak, percent, several, verdict, with_sign
 
 
 def headline(report: PairReport) -> str:
@@ -62,31 +62,10 @@ def _about(pen: Pen, about: PairAbout) -> RenderableType:
 
 
 def _verdict(pen: Pen, report: PairReport) -> RenderableType:
-    """Whether the model beats the hand-made baseline, in plain words."""
-    other, gain = report.classical, report.gain
-    if other is None:
-        words = "None was made in this run, so nothing tells what the net is worth beside hand-made features."
-        return pen.hang("BASELINE", words, "bold")
-    points = f"{percent(gain, 1, '+')} points of accuracy"
-    if not math.isnan(report.gain_low):
-        points += f", 95% interval {span(report.gain_low, report.gain_high, '+')}"
-    words = _against(report).format("the hand-made baseline")
-    return pen.hang("BASELINE", f"{words} ({other.name}): {points}.", "bold" if report.gain_low > 0 else ORANGE)
-
-
-def _against(report: PairReport) -> str:
-    if report.gain_low > 0:
-        return "The model beats {}"
-    if report.gain_high < 0:
-        return "The model is WORSE than {}"
-    if math.isnan(report.gain_low):
-        return "Too few groups of pairs to tell whether the model beats {}"
-    return "The model does NOT beat {} beyond chance"
+    won = report.classical is None or report.gain_low > 0
+    return pen.hang("BASELINE", verdict(report), "bold" if won else ORANGE)
 
 
 def _leak(pen: Pen, about: PairAbout) -> RenderableType:
-    """How many held-out pairs training knows a person of, and how many a split without care would have."""
-    shown = round(about.own_leak * about.scored)
-    other = "" if math.isnan(about.naive_leak) else f"; a random split would have {100 * about.naive_leak:.0f} %"
-    words = f"{count(shown)} of {count(about.scored)} held-out pairs show a person seen in training{other}."
-    return pen.hang("LEAK" if shown else "NO LEAK", words, ORANGE if shown else "bold")
+    leaked = about.own_leak > 0
+    return pen.hang("LEAK" if leaked else "NO LEAK", leak(about), ORANGE if leaked else "bold")

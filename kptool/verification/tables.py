@@ -39,7 +39,7 @@ def figures(pen: Pen, report: PairReport) -> RenderableType:
     notes = [
         "accuracy's interval and difference: pairs pooled, their groups drawn again",
         *(["TAR = same pairs accepted", "FAR = different pairs accepted"] if model.accepted else []),
-        f"Brier of answering one half {figure(model.chance_brier)}",
+        f"Brier of answering the share of same {figure(model.chance_brier)}",
         *_no_lower(report),
     ]
     return Group(table, pen.flow(notes, "dim"))
