@@ -117,6 +117,7 @@ def take_in(
         DataError: anything in the files that cannot be trusted, soft labels of other data or folds among it.
         UsageError: no data where the competition needs some, or mirroring without known pairs.
     """
+    _refuse_settings_of_pairs(recipe)
     schema = found.competition.schema_of_points
     dataset, thumbnails, schemes, known, notes = read_rows(found, recipe, data, tick)
     if recipe.augment.mirror or recipe.predict.mirror:
@@ -220,6 +221,22 @@ def find_bad(
     if not isinstance(test.dataset.images, Photos):
         return test
     return replace(test, bad=prepare(test.dataset, crop, channels, tick, image).faults)
+
+
+def _refuse_settings_of_pairs(recipe: Recipe) -> None:
+    """Raise UsageError for settings that a run of keypoints would silently ignore, or that leave it untrained."""
+    plain = Recipe()
+    for section, keys in (
+        ("data", ("pairs_from", "pairs_per_person")),
+        ("train", ("pairs", "views", "label_clip", "temperature")),
+    ):
+        for key in keys:
+            if getattr(getattr(recipe, section), key) != getattr(getattr(plain, section), key):
+                raise UsageError(
+                    f"{section}.{key} is of verification, this competition asks for points", "leave it out"
+                )
+    if not recipe.train.epochs:
+        raise UsageError("train.epochs = 0 leaves a network of keypoints as lot made it", "train an epoch or more")
 
 
 def _refuse_unknown_pairs(schema: Schema) -> None:

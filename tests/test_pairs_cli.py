@@ -177,3 +177,16 @@ def test_identities_make_pairs_of_their_own(done: Done, tmp_path: Path) -> None:
     assert about["own_leak"] == 0
     assert "drawn from 8 identities, seed 0" in about["protocol"]
     assert about["alignment"] == "alignment not known"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("data.pairs_from=identities", "data.pairs_from is of verification"),
+        ("train.label_clip=0.1", "train.label_clip is of verification"),
+        ("train.epochs=0", "train.epochs = 0 leaves a network of keypoints as lot made it"),
+    ],
+)
+def test_settings_that_mean_nothing_for_points_are_refused(tmp_path: Path, setting: str, words: str) -> None:
+    assert words in refused(2, "cv", "demo", "--runs", tmp_path / "runs", "--set", setting)
+    assert not (tmp_path / "runs").exists()

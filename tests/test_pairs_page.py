@@ -188,7 +188,11 @@ def test_who_is_chosen() -> None:
     assert max(sure[~found.right]) == max(sure[list(by_kind[0])])
     assert not found.right[list(by_kind[0] | by_kind[2] | by_kind[3])].any()
     assert found.right[list(by_kind[1])].all()
-    assert max(sure[list(by_kind[4])]) < np.quantile(sure, 0.1)
+    away = np.abs(found.score - np.array([found.thresholds[int(k)] for k in found.fold]))
+    doubtful = list(by_kind[4])
+    assert set(np.argsort(away)[:9].tolist()) <= by_kind[4], "those nearest to their threshold"
+    assert max(away[doubtful]) < np.quantile(away, 0.1)
+    assert 0 < found.decision[doubtful].mean() < 1, "on both sides of it"
     lot = np.random.default_rng(0).permutation(601)[: len(by_kind[LOT])]
     assert by_kind[LOT] == set(lot.tolist()), "what is shown of the lot was drawn before all that is not"
     assert choose_pairs(found, 90).kinds == chosen.kinds
@@ -237,7 +241,14 @@ def test_it_shows_and_filters(opened: Opened, page: tuple[Made, str, Path]) -> N
         tab.select_option("#kind", str(kind))
         assert labels(opened)
         assert all(said in label for label in labels(opened))
+    tab.select_option("#kind", str(KINDS.index("most doubtful")))
+    nearest = min((pair for pair in pairs_of if 4 in pair["kinds"]), key=lambda pair: pair["away"])
+    assert labels(opened)[0].startswith(nearest["id"]), "the doubtful begin at the threshold"
+    told = tab.locator("#gallery .told").first.inner_text()
+    assert told.startswith(f"is {'same' if nearest['same'] else 'different'}, score ")
+    assert float(told.rpartition(" ")[2]) == pytest.approx(nearest["score"], rel=0.01)
     tab.select_option("#kind", "")
+    assert tab.input_value("#sort") == "confidence"
     assert tab.inner_text("#count") == "67 of 67 pairs, the first 48 shown"
     tab.select_option("#truth", "same")
     tab.select_option("#fold", "1")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 from made_pairs import made_history, made_pairs
 
+from kptool.config import Recipe, parse
 from kptool.dataset import Ints
 from kptool.engine.history import Epoch
 from kptool.errors import DataError
@@ -439,6 +440,15 @@ def test_over_fitting_is_told_by_the_loss_and_the_held_out_error_together() -> N
 
 def test_the_best_epoch_is_said_to_flatter() -> None:
     assert warned(build(replace(LARGE, keep="best")), "optimistic")
+
+
+def test_a_training_that_patience_ended_is_said_to_flatter() -> None:
+    patient = parse(Recipe, {"train": {"patience": 2, "epochs": 9}}, "test")
+    history = {0: made_history(0)}
+    assert len(history[0]) < 9
+    assert warned(build(replace(LARGE, recipe=patient, history=history)), "patience ended")
+    whole = parse(Recipe, {"train": {"patience": 2, "epochs": len(history[0])}}, "test")
+    assert not warned(build(replace(LARGE, recipe=whole, history=history)), "patience ended")
 
 
 def test_a_person_with_many_of_the_wrong_pairs_is_named() -> None:

@@ -43,7 +43,8 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
     if oof.is_file():
         return True
     task = task.of_fold(job.fold)
-    state = restore(job, task) or start(job, task)
+    kept = restore(job, task)
+    state = kept or start(job, task)
     baseline = task.baseline(job.training, job.held_out)
     epochs = job.recipe.train.epochs
     for epoch in range(state.epoch, min(until or epochs, epochs)):
@@ -53,7 +54,7 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
         _evaluate(state, job, task)
         save(state, job)
         watch(_progress(state, job, baseline, "training"))
-    if not state.history:  # of no epochs: what it began with is what predicts
+    if not state.history and kept is None:  # of no epochs: what it began with is what predicts
         save(state, job)
     write_history(job.out / "history.csv", state.history)  # a kill may have come between checkpoint and curves
     early = _stopped_early(state, job)

@@ -17,7 +17,8 @@
       return picture;
     }));
     const said = make("b", right(pair) ? {} : { class: "wrong" }, `${right(pair) ? "✓" : "✗"} said ${who(pair.answer)} ${sure(pair)}`.trim());
-    const caption = make("span", { class: two.childElementCount ? "caption" : "caption nameless" }, said, ...both.map((one) => make("bdi", {}, one.name)));
+    const told = make("span", { class: "told" }, `is ${who(pair.same)}, score ${Number(pair.score.toPrecision(3))}`);
+    const caption = make("span", { class: two.childElementCount ? "caption" : "caption nameless" }, said, told, ...both.map((one) => make("bdi", {}, one.name)));
     return [label, pair.id, ...(two.childElementCount ? [two] : []), caption];
   };
 
@@ -49,6 +50,14 @@
   };
 
   // ---- begin ----
+  const doubtful = String(data.kinds.indexOf("most doubtful"));
+  const unsure = data.pairs.every((pair) => pair.confidence === null);
+  // The doubtful begin at the threshold. Listens before the gallery does, which then shows them in this order.
+  at("kind").addEventListener("change", () => {
+    const [sort, order] = [at("sort"), at("order")];
+    if (at("kind").value === doubtful) [sort.value, order.value] = ["away", "up"];
+    else if (sort.value === "away" && order.value === "up") [sort.value, order.value] = [unsure ? "away" : "confidence", "down"];
+  });
   const browser = browse({
     items: data.pairs,
     thing: "pair",
@@ -67,7 +76,7 @@
   at("kind").value = any(0) ? "0" : ""; // what went wrong teaches most
   const folds = [...new Set(data.pairs.map((pair) => pair.fold))].sort((a, b) => a - b);
   fill(at("fold"), [["", "all"], ...folds.map((fold) => [String(fold), `fold ${fold}`])]);
-  if (data.pairs.every((pair) => pair.confidence === null)) {
+  if (unsure) {
     at("sort").querySelector("[value=confidence]").remove();
     at("sort").value = "away";
   }

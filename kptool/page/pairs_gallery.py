@@ -58,8 +58,10 @@ def choose_pairs(found: Judged, most: int = MOST) -> PairChoice:
     surest = order(found, every)
     wrong, right = surest[~found.right[surest]], surest[found.right[surest]]
     accepted, refused = wrong[found.decision[wrong]], wrong[~found.decision[wrong]]
+    # Not by confidence: where the fit has its one half is not where the threshold is, and all would lie between them.
+    doubtful = np.argsort(found.away, kind="stable")
     lot = np.random.default_rng(0).permutation(every)
-    lists: tuple[Ints, ...] = (wrong[:HARDEST], right[:SUREST], accepted, refused, surest[::-1][:DOUBTFUL], lot)
+    lists: tuple[Ints, ...] = (wrong[:HARDEST], right[:SUREST], accepted, refused, doubtful[:DOUBTFUL], lot)
     reasons: dict[int, set[int]] = {}
     for place in range(len(every)):  # in turn, so that a page cut short still has some of each
         for kind, places in enumerate(lists):

@@ -71,7 +71,14 @@ def _about(outcome: PairOutcome) -> PairAbout:
         parameters=outcome.parameters,
         seconds=outcome.seconds,
         pairs_per_second=outcome.pairs_per_second,
+        stopped_early=_stopped_early(outcome),
     )
+
+
+def _stopped_early(outcome: PairOutcome) -> bool:
+    if outcome.recipe is None or not outcome.recipe.train.patience:
+        return False
+    return any(rows and rows[-1].epoch < outcome.recipe.train.epochs for rows in outcome.history.values())
 
 
 def _leak(outcome: PairOutcome) -> float:

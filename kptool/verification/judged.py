@@ -43,6 +43,11 @@ class Judged:
         return np.asarray(self.decision == self.same)
 
     @property
+    def away(self) -> Floats:
+        """(n,) how far each score lies from its fold's threshold."""
+        return np.asarray(np.abs(self.score - np.array([self.thresholds[int(k)] for k in self.fold])))
+
+    @property
     def both_kinds(self) -> bool:
         """Whether there are pairs of one person and of two, without which there is no ROC."""
         return bool(self.same.any() and not self.same.all())

@@ -43,9 +43,8 @@ def surest(outcome: PairOutcome, found: Judged, right: bool) -> tuple[PairRow, .
 
 def order(found: Judged, rows: Ints) -> Ints:
     """(n,) places in `rows`: by confidence in the answer, then by the score's distance from the threshold, then id."""
-    at = np.array([found.thresholds[int(k)] for k in found.fold[rows]])
     sure = np.where(found.decision[rows], found.probability[rows], 1 - found.probability[rows])
-    return np.lexsort((-np.abs(found.score[rows] - at), -np.nan_to_num(sure)))
+    return np.lexsort((-found.away[rows], -np.nan_to_num(sure)))
 
 
 def people(outcome: PairOutcome, found: Judged) -> tuple[PersonFailures, ...]:

@@ -14,6 +14,7 @@ class PairAbout:
 
     Attributes:
         scored: how many of the pairs have an out-of-fold score.
+        stopped_early: whether patience ended a fold's training, by the EER of the pairs that it is judged on.
         naive_leak, own_leak: share of held-out pairs with a person seen in training: under a random split, and here.
     """
 
@@ -40,6 +41,7 @@ class PairAbout:
     parameters: int | None
     seconds: float | None
     pairs_per_second: float | None
+    stopped_early: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,11 @@ def _kept(report: PairReport, model: Judged) -> Iterable[str]:
             "All figures are optimistic: each fold kept its best epoch, chosen by the EER of the very pairs it judges "
             '(train.keep = "best"). Use train.keep = "last" to compare recipes.'
         )
+    elif report.about.stopped_early:
+        yield (
+            "All figures are optimistic: patience ended a fold's training by the EER of the very pairs it judges. Set "
+            "train.patience = 0 to compare recipes."
+        )
 
 
 def _uneven(report: PairReport, model: Judged) -> Iterable[str]:
