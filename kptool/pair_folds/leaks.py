@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from kptool.dataset import Ints
+from kptool.dataset import Ints, Mask
 from kptool.pairs import Pairs
 
 
-def own_leak(pairs: Pairs, fold: Ints) -> float:
-    """Share of the pairs with a person who also stands in a pair of another fold; `fold` (P,), from 0."""
-    people = pairs.pair_people
-    of_fold = np.zeros((len(pairs.people), int(fold.max()) + 1), dtype=np.int64)
+def leaking(people: Ints, fold: Ints) -> Mask:
+    """(P,) pairs with a person who also stands in a pair of another fold, which their fold's model learned from.
+
+    Args:
+        people: (P, 2) who is on the two pictures of each pair, from 0.
+        fold: (P,) the fold that holds it out; -1 = none does, so that every model learned from it.
+    """
+    of_fold = np.zeros((int(people.max()) + 1, int(fold.max()) + 2), dtype=np.int64)
     for column in people.T:
-        np.add.at(of_fold, (column, fold), 1)
+        np.add.at(of_fold, (column, fold + 1), 1)
     elsewhere = of_fold.sum(1, keepdims=True) - of_fold
-    return float((elsewhere[people, fold[:, None]] > 0).any(1).mean())
+    return np.asarray((elsewhere[people, fold[:, None] + 1] > 0).any(1))
+
+
+def own_leak(pairs: Pairs, fold: Ints) -> float:
+    """Share of `leaking` pairs; `fold` (P,), from 0."""
+    return float(leaking(pairs.pair_people, fold).mean())
 
 
 def naive_leak(pairs: Pairs, count: int, seed: int, draws: int = 20) -> float:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kptool.pair_files import CLASSICAL
+from kptool.pair_folds import leaking
 from kptool.verification.figures import calibration, curve, figures, folds, histogram, spans
 from kptool.verification.judged import judge
 from kptool.verification.outcome import PairOutcome
@@ -82,15 +83,8 @@ def _stopped_early(outcome: PairOutcome) -> bool:
 
 
 def _leak(outcome: PairOutcome) -> float:
-    """Share of scored pairs with a person who also stands in a pair of another fold: what its model learned from."""
-    both = np.stack([outcome.person[outcome.first], outcome.person[outcome.second]], axis=1)
-    scored = np.flatnonzero(outcome.fold >= 0)
-    seen = np.zeros(len(scored), dtype=np.bool_)
-    for fold in np.unique(outcome.fold[scored]):
-        own = outcome.fold[scored] == fold
-        trained = np.unique(both[outcome.fold != fold])
-        seen[own] = np.isin(both[scored[own]], trained).any(1)
-    return float(seen.mean())
+    people = np.stack([outcome.person[outcome.first], outcome.person[outcome.second]], axis=1)
+    return float(leaking(people, outcome.fold)[outcome.fold >= 0].mean())
 
 
 def _curves(outcome: PairOutcome) -> tuple[PairCurve, ...]:
