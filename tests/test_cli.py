@@ -150,7 +150,7 @@ def test_version() -> None:
         ("cv demo --recipe mine.toml", "mine.toml"),
         ("cv demo --set train.epoch=3", "unknown key 'train.epoch'; did you mean 'epochs'?"),
         ("cv demo --set epochs", "section.key=value"),
-        ("cv demo --epochs 0", "train.epochs is 0"),
+        ("cv demo --epochs 0", "train.epochs = 0 leaves a network of keypoints"),
         ("cv demo --seed -1", "seed is -1"),
         ("cv demo --folds 9", "folds 0 to 4"),
         ("cv demo --folds one", "--folds 0,2"),

@@ -51,7 +51,7 @@ def test_there_and_back_through_another_format(tmp_path: Path, first: str, secon
 
 def test_the_names_are_those_a_competition_may_give() -> None:
     known = typing.get_args(Competition.model_fields["format"].annotation)
-    assert set(known) - {"kaggle-faces", "drawn-faces"} == set(table.NAMES)
+    assert set(known) - {"kaggle-faces", "drawn-faces", "lfw-pairs"} == set(table.NAMES)
     assert set(table.FOLDERS) | set(table.ENDINGS.values()) <= set(table.NAMES)
 
 
