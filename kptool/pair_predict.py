@@ -17,12 +17,13 @@ from kptool.engine.reopen import fold_model
 from kptool.files import cache_folder
 from kptool.geometry import Floats
 from kptool.machine import cores
+from kptool.metrics.fusion import fuse
 from kptool.models.pairs import PairNet
-from kptool.pair_files import read_pairs
+from kptool.pair_files import read_pairs, read_scores
 from kptool.pairs import Pairs
 from kptool.pictures import read_again
 from kptool.pixels import Tick
-from kptool.runs import Run
+from kptool.runs import Run, open_members
 from kptool.views import make_views
 from kptool.whitening import cosines, fit_whitening
 
@@ -33,7 +34,8 @@ class PairStep:
 
     Attributes:
         folds: how many.
-        scores: (P,) mean of their logits, higher = more alike.
+        scores: (P,) mean of their logits, higher = more alike; of an ensemble those of the run at work, until the last
+            step has the weighted sum of all.
     """
 
     folds: int
@@ -44,8 +46,12 @@ def predict_pairs(run: Run, pairs: Pairs, tick: Tick | None = None) -> Iterator[
     """Score pairs with every finished fold and view of a run; the last step averages them all.
 
     Raises:
-        DataError: a fold's weights are gone or damaged, or a picture cannot be used.
+        DataError: a fold's weights are gone or damaged, or a picture cannot be used; a run of an ensemble has moved or
+            changed.
     """
+    if run.members is not None:
+        yield from _predict_members(run, pairs, tick)
+        return
     device = str(run.env["device"])
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         device = "cpu"  # trained on a GPU, submitted from a laptop
@@ -58,6 +64,19 @@ def predict_pairs(run: Run, pairs: Pairs, tick: Tick | None = None) -> Iterator[
         net = cast(PairNet, fold_model(run, task, fold))
         found.append(task.answer(net, np.arange(task.rows), views))
         yield PairStep(len(found), np.mean(found, axis=0))
+
+
+def _predict_members(run: Run, pairs: Pairs, tick: Tick | None) -> Iterator[PairStep]:
+    members, found, known, done, models = run.members, list[Floats](), list[Floats](), 0, run.models
+    assert members is not None
+    for member in open_members(run):
+        for step in predict_pairs(member, pairs, tick):
+            done += 1
+            if done < models:
+                yield PairStep(done, step.scores)
+        found.append(step.scores)
+        known.append(read_scores(member.path / "oof.parquet").score)
+    yield PairStep(done, fuse(np.stack(found), np.stack(known), members.weights[:, 0, 0]))
 
 
 def classical_scores(run: Run, pairs: Pairs, tick: Tick | None = None) -> Floats:

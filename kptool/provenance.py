@@ -16,6 +16,7 @@ from kptool.dataset import Lookup
 from kptool.errors import QualityError
 from kptool.files import file_digest, write_text
 from kptool.report.words import amount
+from kptool.runs import Run, open_members
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,28 @@ class Provenance:
         for name, score in scores.items():
             if score is not None and not math.isfinite(score):
                 raise QualityError(f"run {self.run}: the {name} is {score}", "finish or repeat the run first")
+
+
+def parts(run: Run) -> list[Part]:
+    """The runs of an ensemble, with their weights; none of a run that was trained.
+
+    Raises:
+        DataError: a run of the ensemble has moved or changed.
+    """
+    members = run.members
+    if members is None:
+        return []
+    return [
+        Part(
+            run=member.name,
+            recipe_digest=member.recipe_digest,
+            recipe=own.recipe.model_dump(mode="json"),
+            oof_sha256=member.oof_digest,
+            folds=member.folds,
+            weights=members.by_name(row, *run.weighed),
+        )
+        for row, (member, own) in enumerate(zip(members.each, open_members(run), strict=True))
+    ]
 
 
 def provenance(

@@ -73,10 +73,15 @@ class Run:
     @property
     def members(self) -> Members | None:
         """The runs of an ensemble and their weights; None for a run that was trained."""
-        if not (self.path / FILE).is_file():
-            return None
-        schemes = [str(one["name"]) for one in self.env["schemes"]]
-        return read_members(self.path, schemes, self.found.competition.schema_of_points.points)
+        return read_members(self.path, *self.weighed) if (self.path / FILE).is_file() else None
+
+    @property
+    def weighed(self) -> tuple[list[str], list[str]]:
+        """What an ensemble's weights are told of: its marking schemes and points; a pair has one kind and one score."""
+        competition = self.found.competition
+        if competition.task == "verification":
+            return ["pair"], ["score"]
+        return [str(one["name"]) for one in self.env["schemes"]], list(competition.schema_of_points.points)
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ from kptool.errors import UsageError
 from kptool.intake import TestSet, find_bad
 from kptool.pixels import Tick
 from kptool.predict import crop_of, predict_folds
-from kptool.provenance import FoldScore, Part, Provenance, Score, provenance, write_provenance
+from kptool.provenance import FoldScore, Provenance, Score, parts, provenance, write_provenance
 from kptool.report import build
 from kptool.report.load import load, views_of
 from kptool.report.values import Report
@@ -137,26 +137,6 @@ def record(run: Run, answers: Answers, form: Form, path: Path, report: Report) -
         digest=run.digest,
         ensemble=parts(run),
     )
-
-
-def parts(run: Run) -> list[Part]:
-    """The runs of an ensemble, with their weights; none of a run that was trained."""
-    members = run.members
-    if members is None:
-        return []
-    schemes = [str(one["name"]) for one in run.env["schemes"]]
-    points = run.found.competition.schema_of_points.points
-    return [
-        Part(
-            run=member.name,
-            recipe_digest=member.recipe_digest,
-            recipe=own.recipe.model_dump(mode="json"),
-            oof_sha256=member.oof_digest,
-            folds=member.folds,
-            weights=members.by_name(row, schemes, points),
-        )
-        for row, (member, own) in enumerate(zip(members.each, open_members(run), strict=True))
-    ]
 
 
 def headline(report: Report) -> Score:

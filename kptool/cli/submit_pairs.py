@@ -18,6 +18,7 @@ from kptool.metrics.verification import best_threshold, fit_platt
 from kptool.pair_intake import read_sealed
 from kptool.pair_predict import classical_scores, predict_pairs
 from kptool.pairs import Pairs
+from kptool.provenance import parts
 from kptool.report.words import figure
 from kptool.runs import Run
 from kptool.submit.names import targets
@@ -66,6 +67,7 @@ def submit_pairs(run: Run, data: Path | None, pairs: Path | None, out: Path, as_
         competition=competition.slug, folds_used=run.finished, test_digest=test.digest,
         protocol=protocol_of(run, test.protocol, test.alignment),
         alignment=test.alignment, sealed=sealed, classical=_classical(run, test, outcome), looks=looks, today=today,
+        ensemble=parts(run),
     )  # fmt: skip
     beside = write_pair_record(path, record)
     if as_json:
@@ -79,9 +81,9 @@ def submit_pairs(run: Run, data: Path | None, pairs: Path | None, out: Path, as_
 def _predict(console: Console, run: Run, test: Pairs) -> Floats:
     steps = predict_pairs(run, test)
     result = None
-    for result in track(steps, "predicting", len(run.finished), console=console, disable=not console.is_terminal):
+    for result in track(steps, "predicting", run.models, console=console, disable=not console.is_terminal):
         if not console.is_terminal:
-            console.print(f"predicted with {result.folds} of {len(run.finished)} folds")
+            console.print(f"predicted with {result.folds} of {run.models} folds")
     assert result is not None
     return result.scores
 

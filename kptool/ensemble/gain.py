@@ -9,17 +9,17 @@ import numpy as np
 from kptool.dataset import Ints
 from kptool.geometry import Floats
 from kptool.report.scored import Scored
-from kptool.report.sums import sums
+from kptool.report.sums import Sums, sums
 from kptool.report.words import amount
 
 
 class Gain(NamedTuple):
-    """The competition's own metric of equal and of fitted weights, both out of fold.
+    """The competition's own metric of equal and of fitted weights, both out of fold; of pairs the log loss.
 
     Attributes:
         error: standard error of the difference, over groups of images that are not parted.
-        name: of the metric: RMSE, MAE or NME.
-        unit: of all three figures, px or %.
+        name: of the metric: RMSE, MAE, NME or log loss.
+        unit: of all three figures: px, % or nats.
     """
 
     equal: float
@@ -40,7 +40,7 @@ class Gain(NamedTuple):
 
     def words(self) -> str:
         """What fitted weights do, in words that follow them."""
-        digits = 4 if self.unit == "px" else 3
+        digits = 3 if self.unit == "%" else 4
         value, error = f"{self.value:.{digits}f}", f"{self.error:.{digits}f}"
         scores = f"{self.name} {amount(self.fitted, self.unit)}, averaged {amount(self.equal, self.unit)}"
         if self.real:
@@ -51,27 +51,37 @@ class Gain(NamedTuple):
 def gain(plain: Scored, other: Scored, group: Ints | None) -> Gain:
     """Hold two sets of predictions of the same N rows against each other.
 
-    The error is the jackknife's with one group left out at a time (Efron, "The Jackknife, the Bootstrap and Other
-    Resampling Plans", 1982): sqrt((G - 1)/G sum (t_g - mean t)^2). It draws no random numbers; NaN for one group.
-
     Args:
         group: (N,) rows that share a number count as one; None = every row for itself.
     """
-    rows = np.arange(len(plain.errors)) if group is None else np.unique(group, return_inverse=True)[1]
-    differences = _left_out(plain, rows) - _left_out(other, rows)
-    count = len(differences)
-    square = (count - 1) / count * ((differences - differences.mean()) ** 2).sum() if count > 1 else np.nan
-    kind = plain.outcome.metric
-    name, unit = kind.upper(), "%" if kind == "nme" else "px"
-    everyone = slice(None)
+    kind, everyone = plain.outcome.metric, slice(None)
     return Gain(
-        plain.leading(plain.errors, everyone), other.leading(other.errors, everyone), float(np.sqrt(square)), name, unit
+        plain.leading(plain.errors, everyone),
+        other.leading(other.errors, everyone),
+        jackknife(sums(plain), sums(other), np.arange(len(plain.errors)) if group is None else group),
+        kind.upper(),
+        "%" if kind == "nme" else "px",
     )
 
 
-def _left_out(scored: Scored, group: Ints) -> Floats:
+def jackknife(one: Sums, other: Sums, group: Ints) -> float:
+    """Standard error of the difference of two metrics of the same N rows.
+
+    One group is left out at a time (Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982):
+    sqrt((G - 1)/G sum (t_g - mean t)^2). It draws no random numbers; NaN for one group.
+
+    Args:
+        group: (N,) rows that share a number are left out together.
+    """
+    rows = np.unique(group, return_inverse=True)[1]
+    differences = _left_out(one, rows) - _left_out(other, rows)
+    count = len(differences)
+    square = (count - 1) / count * ((differences - differences.mean()) ** 2).sum() if count > 1 else np.nan
+    return float(np.sqrt(square))
+
+
+def _left_out(found: Sums, group: Ints) -> Floats:
     """(G,) the metric without each of the groups of (N,)."""
-    found = sums(scored)
     total, count = (np.bincount(group, weights=v) for v in (found.total, found.count))
     with np.errstate(invalid="ignore", divide="ignore"):  # nothing left: NaN, which no gain is sure by
         mean = np.maximum(total.sum() - total, 0) / (count.sum() - count)

@@ -21,7 +21,8 @@ from kptool.metrics.platt import Platt, Reliable, fit_platt, fold_probabilities,
 
 __all__ = [
     "Platt", "Reliable", "Roc", "accuracy", "auc", "best_threshold", "brier", "carried", "eer", "fit_platt",
-    "fold_probabilities", "fold_thresholds", "log_loss", "reliability", "roc", "standard_error", "tar_at_far",
+    "fold_probabilities", "fold_thresholds", "log_loss", "pair_losses", "reliability", "roc", "standard_error",
+    "tar_at_far",
 ]  # fmt: skip
 
 FEWEST_OTHERS = 10
@@ -153,8 +154,13 @@ def brier(probability: Floats, same: Mask) -> float:
 
 def log_loss(probability: Floats, same: Mask) -> float:
     """Mean of -ln of the probability given to what is true, in nats."""
+    return float(pair_losses(probability, same).mean())
+
+
+def pair_losses(probability: Floats, same: Mask) -> Floats:
+    """(n,) -ln of the probability given to what is true, in nats."""
     given = np.where(same, probability, 1 - probability)
-    return float(-np.log(np.clip(given, 1e-15, 1)).mean())
+    return np.asarray(-np.log(np.clip(given, 1e-15, 1)))
 
 
 def _accepted(scores: Floats, same: Mask) -> tuple[Floats, Ints, Ints]:

@@ -19,7 +19,7 @@ from kptool.errors import QualityError
 from kptool.files import file_digest, write_text
 from kptool.geometry import Floats
 from kptool.metrics import verification as metrics
-from kptool.provenance import Score, record_path
+from kptool.provenance import Part, Score, record_path
 from kptool.submit.pairs import FORM, PairAnswers
 from kptool.verification.values import PairReport
 
@@ -84,6 +84,7 @@ class PairRecord:
         sealed: what the answers score; None where the file does not hold the truth.
         classical: what the run's classical baseline scores on the same pairs; None where it was not made.
         looks: how many earlier records of the same folder have scored these very test pairs.
+        ensemble: its runs; empty for a run that was trained.
     """
 
     kptool: str
@@ -111,6 +112,7 @@ class PairRecord:
     sealed: Sealed | None
     classical: Sealed | None
     looks: int
+    ensemble: tuple[Part, ...] = ()
 
 
 def score_sealed(score: Floats, same: Mask, threshold: float, probability: Floats) -> Sealed:
@@ -154,6 +156,7 @@ def pair_record(
     classical: Sealed | None = None,
     looks: int,
     today: date,
+    ensemble: Sequence[Part] = (),
 ) -> PairRecord:
     """The record of a submission that stands on disk; see `PairRecord`. `today` is the UTC date.
 
@@ -178,7 +181,7 @@ def pair_record(
         sha256=file_digest(path),
         rows=len(answers.ids),
         recipe_name=recipe.name,
-        recipe_digest=recipe.digest,
+        recipe_digest=about.recipe_digest,
         recipe=recipe.model_dump(mode="json"),
         data_digest=about.data_digest,
         folds_used=tuple(folds_used),
@@ -194,6 +197,7 @@ def pair_record(
         sealed=sealed,
         classical=classical,
         looks=looks,
+        ensemble=tuple(ensemble),
     )
 
 

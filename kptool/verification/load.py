@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from kptool.engine.history import Epoch, read_history
 from kptool.errors import DataError
 from kptool.folds import load as load_folds
 from kptool.pair_files import join_scores, read_pairs, read_scores
+from kptool.report.load import called, views_of
 from kptool.runs import Run
 from kptool.verification.outcome import PairOutcome
 
@@ -32,7 +34,7 @@ def load(run: Run) -> PairOutcome:
     return PairOutcome(
         title=run.found.competition.title,
         run=run.path.name,
-        recipe_name=recipe.name,
+        recipe_name=called(run),
         recipe_digest=run.digest,
         data_digest=env["data_digest"],
         protocol=protocol_of(run, str(env["protocol"]), str(env["alignment"])),
@@ -55,10 +57,28 @@ def load(run: Run) -> PairOutcome:
         device=str(env["device"]),
         precision=str(env["precision"]),
         keep=recipe.train.keep,
-        views=recipe.predict.describe(),
+        views=views_of(run),
         parameters=env.get("parameters"),
         history=history,
-        recipe=recipe,
+        recipe=recipe if run.members is None else None,
+    )
+
+
+class Knew(NamedTuple):
+    """What training was told beyond the pairs of the list: who is on the pictures, and weights from elsewhere."""
+
+    names: bool
+    weights: bool
+
+
+def knew(run: Run) -> Knew:
+    """What a run's training knew; of an ensemble, what that of any of its runs did."""
+    if run.members is not None:
+        return Knew(**run.env["knew"])
+    recipe = run.recipe
+    return Knew(
+        names=recipe.train.pairs == "all" or recipe.train.loss == "arcface",
+        weights=recipe.model.pretrained or bool(recipe.model.weights),
     )
 
 
@@ -73,14 +93,12 @@ def protocol_of(run: Run, pairs: str, alignment: str) -> str:
         pairs: what they are called, such as "LFW view 1".
         alignment: of their pictures.
     """
-    recipe = run.recipe
-    names = recipe.train.pairs == "all" or recipe.train.loss == "arcface"
-    outside = "no outside data"
+    known, outside = knew(run), "no outside data"
     if alignment.startswith("LFW-a"):
         outside = "label-free outside data (its alignment)"
-    if recipe.model.pretrained or recipe.model.weights:
+    if known.weights:
         outside = "outside data (pretrained weights)"
-    return f"{pairs}, {'unrestricted' if names else 'image-restricted'}, {outside}"
+    return f"{pairs}, {'unrestricted' if known.names else 'image-restricted'}, {outside}"
 
 
 def _seconds(run: Run) -> float | None:

@@ -38,7 +38,7 @@ class PairOutcome:
         keep: "last" or "best" epoch; the best is chosen by the held-out score, which makes that optimistic.
         views: what was averaged at test time, such as "plain, each also mirrored".
         history: the epochs of each fold that has a history.csv; `heldout` is the EER in %.
-        recipe: what was trained.
+        recipe: what was trained; None of an ensemble.
     """
 
     title: str
