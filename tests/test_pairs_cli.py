@@ -97,6 +97,38 @@ def test_submit_answers_the_sealed_pairs_and_counts_the_looks(done: Done, tmp_pa
     assert record["classical"]["pairs"] == 24
 
 
+def test_an_ensemble_answers_with_the_weighted_sum_of_its_runs(done: Done, tmp_path: Path) -> None:
+    """The second run has other frames and other folds, and scores in a scale of its own."""
+    root = tmp_path / "runs"
+    words = [word for setting in ("seed=3", "crop.width=40", "crop.height=44") for word in ("--set", setting)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cross_validate, RUN_FOLDS.rpartition(".")[2], here)
+        said = run_kptool("cv", "lfw-pairs", "--data", done.data, "--recipe", done.recipe, "--runs", root, *words)
+    assert said.code == 0, said
+    (second,) = (root / "lfw-pairs").iterdir()
+    said = run_kptool("ensemble", done.run.path, second, "--weights", "equal", "--runs", root, "--json")
+    assert said.code == 0, said
+    both = Path(json.loads(said.out)["run"])
+    answers, scales = [], []
+    for path in (done.run.path, second, both):
+        said = run_kptool("submit", path, "--out", tmp_path / "out", "--json")
+        assert said.code == 0, said
+        record = json.loads(said.out)
+        rows = csv.DictReader((tmp_path / "out" / "lfw-pairs" / record["file"]).open())
+        answers.append(np.array([float(row["score"]) for row in rows]))
+        own = read_scores(path / "oof.parquet").score
+        scales.append((own.mean(), own.std()))
+    z = [(scores - middle) / spread for scores, (middle, spread) in zip(answers[:2], scales[:2], strict=True)]
+    np.testing.assert_allclose(answers[2], np.mean(z, axis=0), rtol=0, atol=1e-9)
+    assert record["recipe_digest"] == open_run(both).digest
+    assert [part["run"] for part in record["ensemble"]] == [done.run.path.name, second.name]
+    assert [part["weights"] for part in record["ensemble"]] == [{"pair": {"score": 0.5}}] * 2
+    page = tmp_path / "page.html"
+    said = run_kptool("report", both, "--html", page)
+    assert said.code == 0, said
+    assert "ensemble of 2 runs" in page.read_text(encoding="utf-8")
+
+
 def test_people_of_the_training_pairs_may_not_be_submitted(done: Done, tmp_path: Path) -> None:
     told = refused(4, "submit", done.run.path, "--pairs", done.data / "pairsDevTrain.txt", "--out", tmp_path)
     assert told.startswith("18 of the 18 people of LFW view 1 stand in the training pairs")
@@ -155,9 +187,9 @@ def test_settings_that_mean_nothing_for_pairs_are_refused(done: Done, tmp_path: 
     assert not runs.exists()
 
 
-@pytest.mark.parametrize("command", ["audit", "relabel", "predict", "ensemble"])
+@pytest.mark.parametrize("command", ["audit", "relabel", "predict"])
 def test_commands_of_keypoints_refuse_a_run_of_pairs(done: Done, command: str) -> None:
-    more = {"predict": [done.data], "ensemble": [done.run.path]}.get(command, [])
+    more = {"predict": [done.data]}.get(command, [])
     assert f"kptool {command} works on keypoints" in refused(2, command, done.run.path, *more)
 
 
