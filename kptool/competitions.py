@@ -67,7 +67,7 @@ def read_recipe(found: Found, name: str = "default", settings: list[str] | None 
     file = own if own.suffix == ".toml" else found.folder / "recipes" / f"{name}.toml"
     if own.suffix != ".toml" and name not in found.recipes:
         if name != "default":
-            known = [*found.recipes, "default"]
+            known = sorted({*found.recipes, "default"})
             raise UsageError(
                 f"{found.competition.slug} has no recipe called '{name}'",
                 f"{did_you_mean(name, known)} (the path of a .toml file works too)",

@@ -232,7 +232,7 @@ def test_a_test_set_without_boxes_is_not_answered_by_a_run_that_knows_boxes(
 def test_a_wrong_word_is_refused_before_a_picture_is_opened(
     done: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kptool.intake.find_bad", None)
+    monkeypatch.setattr("kptool.cli.answer.find_bad", None)
     words = ["submit", done.run, "--out", tmp_path / "out", "--on-bad", "ignore"]
     assert refused(2, *words) == "--on-bad ignore; it is fail or skip"
 
