@@ -26,8 +26,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,11 +33,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kptool import __version__
 from kptool.competitions import Found, find, shipped
 from kptool.config import Recipe, differences, parse, read_toml
 from kptool.errors import DataError, KptoolError, UsageError
 from kptool.files import file_digest, write_text
+from kptool.machine import machine
 from kptool.members import FILE, Member, Members, read_members
 
 
@@ -169,31 +167,6 @@ def _open_member(run: Run, member: Member) -> Run:
 def write_env(path: Path, env: dict[str, Any]) -> None:
     """Write a run's env.json."""
     write_text(path / "env.json", json.dumps(env, indent=2, sort_keys=True) + "\n")
-
-
-def machine() -> dict[str, Any]:
-    """What a figure must be read with: versions and hardware."""
-    import numpy
-    import torch
-
-    return {
-        "kptool": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def refuse_changes(run: Run, recipe: Recipe) -> None:

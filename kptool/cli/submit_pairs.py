@@ -22,15 +22,9 @@ from kptool.provenance import parts
 from kptool.report.words import figure
 from kptool.runs import Run
 from kptool.submit.names import targets
-from kptool.submit.pair_record import (
-    PairRecord,
-    Sealed,
-    earlier_looks,
-    pair_record,
-    score_sealed,
-    write_pair_record,
-)
+from kptool.submit.pair_record import PairRecord, pair_record, write_pair_record
 from kptool.submit.pairs import ENDING, PairAnswers, write_pairs
+from kptool.submit.sealed import Sealed, earlier_looks, score_sealed
 from kptool.verification import PairOutcome, build
 from kptool.verification.load import load, protocol_of
 
