@@ -171,6 +171,10 @@ def test_runs_of_little_still_make_a_page(run: Run, tmp_path: Path, little: str)
     text = write(one, tmp_path / "page.html")
     assert len(data_of(text)["pairs"]) == int((outcome.fold >= 0).sum())
     assert ("difference" in text.partition("<script")[0]) == (little != "no baseline")
+    table = text.partition("<h3>Figures</h3>")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [row.count("<td") for row in table.split("<tr>")[1:]]
+    assert len(rows) >= 6
+    assert set(rows) == {1 if little == "no baseline" else 3}
     assert ('id="training"' in text) == (little != "no history")
     assert ('id="people"' in text) == bool(one.report.people)
     assert ("which flatters" in text) == (little == "one fold")

@@ -12,6 +12,7 @@ from kptool.page.pairs_plots import drawings
 from kptool.page.shell import page_of
 from kptool.pixels import Arrays, Tick
 from kptool.runs import Run
+from kptool.verification.figure_rows import figure_rows
 from kptool.verification.judged import judge
 from kptool.verification.outcome import PairOutcome
 from kptool.verification.values import PairReport
@@ -54,6 +55,7 @@ def write_pairs_page(
         report=report,
         leak=leak(report.about),
         verdict=verdict(report),
+        figure_rows=list(figure_rows(report)),
         shown=len(gallery.pairs),
         pictures="" if arrays is not None else provenance.at_home(why) or "the pictures are not there",
         figures=drawings(report),

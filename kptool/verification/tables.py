@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from kptool.report.pen import Pen
 from kptool.report.words import count, figure
-from kptool.verification.values import Accepted, Figures, PairReport
-from kptool.verification.words import percent, rate, several, span
+from kptool.verification.figure_rows import figure_rows
+from kptool.verification.values import PairReport
+from kptool.verification.words import percent, rate, several
 
 CHANCE = 0.5  # accuracy that a bar starts from
 LEAST = 8  # cells of a bar
@@ -21,20 +19,12 @@ DECIDING = 10  # different pairs that must be accepted before a rate is worth gi
 RAREST = 0.1  # FAR, where no rate at all can be given
 
 
-class Measure(NamedTuple):
-    """One row of the figures; `share` says that it is shown in per cent."""
-
-    name: str
-    value: Callable[[Figures], float]
-    share: bool = True
-
-
 def figures(pen: Pen, report: PairReport) -> RenderableType:
     """The model's figures, and the baseline's and the difference where there is a baseline."""
     model, other = report.model, report.classical
     table = pen.table("<", "/model", *([] if other is None else ["/baseline", "/difference"]))
     table.padding = (0, 2, 0, 0)  # with less between them, intervals run together
-    for name, *cells in _rows(report):
+    for name, *cells in figure_rows(report):
         table.add_row(*map(pen.text, (name, *cells[: len(table.columns) - 1])))
     notes = [
         "accuracy's interval and difference: pairs pooled, their groups drawn again",
@@ -43,33 +33,6 @@ def figures(pen: Pen, report: PairReport) -> RenderableType:
         *_no_lower(report),
     ]
     return Group(table, pen.flow(notes, "dim"))
-
-
-def _rows(report: PairReport) -> Iterator[tuple[str, str, str, str]]:
-    """Each row's name, and its figures as texts; the last two are empty without a baseline."""
-    model, other = report.model, report.classical or report.model
-    yield "accuracy %", percent(model.accuracy), percent(other.accuracy), percent(report.gain, 1, "+")
-    ends = span(report.gain_low, report.gain_high, "+")
-    yield "95% interval", span(model.low, model.high), span(other.low, other.high), ends
-    error = f"± SE over {several(len(report.folds), 'fold')}"
-    yield error, percent(model.standard_error), percent(other.standard_error), ""
-    for name, value, share in _measures(model):
-        show: Callable[..., str] = partial(percent, digits=1) if share else partial(figure, digits=3)
-        mine, theirs = value(model), value(other)
-        yield name, show(mine), show(theirs), show(mine - theirs, sign="+")
-
-
-def _measures(model: Figures) -> Iterator[Measure]:
-    yield Measure("AUC", lambda one: one.auc, share=False)
-    yield Measure("EER %", lambda one: one.eer)
-    for accepted in model.accepted:
-        yield Measure(f"TAR % at {rate(accepted.far)}", partial(_tar, accepted))
-    yield Measure("Brier", lambda one: one.brier, share=False)
-    yield Measure("log loss", lambda one: one.log_loss, share=False)
-
-
-def _tar(at: Accepted, one: Figures) -> float:
-    return next((accepted.tar for accepted in one.accepted if accepted.far == at.far), math.nan)
 
 
 def _no_lower(report: PairReport) -> list[str]:
