@@ -293,7 +293,7 @@ def test_by_keyboard_alone_and_large(opened: Opened, page: tuple[Made, str, Path
     tab.keyboard.press("ArrowLeft")
     assert labels(opened)[1].startswith(tab.inner_text("#large-title"))
     tab.keyboard.press("Escape")
-    assert opened.look("document.activeElement.getAttribute('aria-label')") == labels(opened)[1]
+    opened.until(f"document.activeElement.getAttribute('aria-label') === {json.dumps(labels(opened)[1])}")
 
 
 def test_dark_phone_and_paper(opened: Opened) -> None:
