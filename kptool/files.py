@@ -27,6 +27,9 @@ def write_atomic(path: Path, write: Callable[[Path], object], keep: Path | None 
         path: where the file shall stand; its folder is made.
         write: called with the temporary path.
         keep: where the file that stood there goes; None = it is replaced.
+
+    Raises:
+        OSError: it cannot be written; it names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -41,6 +44,10 @@ def write_atomic(path: Path, write: Callable[[Path], object], keep: Path | None 
             path.replace(keep)
         temporary.replace(path)
         fsync_folder(path.parent)
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk does not say what it refused
     finally:
         temporary.unlink(missing_ok=True)
 

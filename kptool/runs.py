@@ -9,6 +9,8 @@
         truth.parquet       the labels, so that a report needs no data
         labels.parquet      the labels after the recipe's edits; only where it has some
         faces.parquet       sizes of the images, boxes, and the map of each into the model's frame
+        pairs.parquet       of verification, instead of the three above: the pairs
+        pictures.parquet    of verification: their pictures, and who is on each
         fold-K/             last.safetensors, previous.safetensors, best.safetensors, history.csv,
                             learned.json, schemes.json, oof.parquet
         oof.parquet         all folds' out-of-fold predictions

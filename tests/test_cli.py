@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from in_process import RUN_FOLDS
 from kaggle_files import kaggle_zip
 from own_competition import FULL, ROWS, Own, lookup_rows, write_files, write_own
 from typer.main import get_command
@@ -24,6 +26,7 @@ import kptool
 from kptool import runs
 from kptool.cli import app, main, sitting
 from kptool.competitions import find, read_recipe
+from kptool.engine.pool import WorkerError
 from kptool.intake import take_in
 
 HEAVY = ["torch", "timm", "cv2", "pandas", "sklearn", "scipy", "pyarrow", "pydantic", "numpy", "PIL", "yaml"]
@@ -292,6 +295,25 @@ def test_training_alone_is_enough_and_said_so(missing: str, own: Own, tmp_path: 
     assert take_in(found, read_recipe(found), data).test_mix is None
     shutil.copy(own.data / missing, data / missing)
     assert take_in(found, read_recipe(found), data).test_mix == whole.test_mix, "the sample alone may be missing"
+
+
+def test_a_full_disk_is_one_line_whatever_it_stops(own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stopped a fold is told, and not that the seconds could not be written down after it."""
+    words = ["cv", own.competition, "--data", own.data, "--runs", tmp_path, "--set", "train.precision=fp32"]
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "timing.json"))
+
+    def stopped(*_: object) -> None:
+        raise WorkerError("a fold could not go on: no room", "mend that, then resume: the last epoch is kept")
+
+    monkeypatch.setattr("kptool.engine.cross_validate.add_seconds", no_room)
+    with monkeypatch.context() as patch:
+        patch.setattr(RUN_FOLDS, stopped)
+        assert refused(1, *words).startswith("a fold could not go on: no room; mend that")
+    monkeypatch.setattr("kptool.engine.cross_validate.create", no_room)
+    told = refused(1, *words)
+    assert told == f"{tmp_path / 'timing.json'}: No space left on device; free some room there, then go on"
 
 
 def test_mirroring_without_known_pairs_stops_before_training(own: Own, tmp_path: Path) -> None:

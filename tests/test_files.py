@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -37,6 +38,17 @@ def test_a_write_that_breaks_leaves_the_old_file_and_nothing_else(tmp_path: Path
     with pytest.raises(error):
         write_atomic(tmp_path / "b.csv", fill("a long new text", error))
     assert left(tmp_path) == {"a.csv": "old"}
+
+
+def test_a_full_disk_is_told_by_the_file_that_it_refused(tmp_path: Path) -> None:
+    """The system's own error names none: `OSError: [Errno 28] No space left on device`."""
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_atomic(tmp_path / "a.csv", full)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.csv"))
 
 
 def test_a_write_that_ends_leaves_the_new_file_and_nothing_else(tmp_path: Path) -> None:

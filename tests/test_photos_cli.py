@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from in_process import RUN_FOLDS, one_epoch
 from numpy.testing import assert_allclose
 from photo_competition import (
     HEIGHT,
@@ -131,9 +132,12 @@ def last(run: Any, dataset: Any) -> Predictions:
 
 def test_resumed_equals_uninterrupted(done: Trained, tmp_path: Path) -> None:
     cut = Path(shutil.copytree(done.run, tmp_path / "own-photos" / done.run.name))
-    (cut / "fold-1" / "previous.safetensors").replace(cut / "fold-1" / "last.safetensors")  # after the first epoch
-    (cut / "fold-1" / "oof.parquet").unlink()
+    shutil.rmtree(cut / "fold-1")
     (cut / "oof.parquet").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RUN_FOLDS, one_epoch)
+        assert run_kptool("cv", "--resume", cut, "--json").code == 0
+    assert not (cut / "fold-1" / "oof.parquet").exists()
     said = run_kptool("cv", "--resume", cut, "--json")
     assert said.code == 0, said
     for name in ("fold-1/oof.parquet", "oof.parquet"):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kptool.config import Recipe
 from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.progress import Progress
-from kptool.engine.state import Job
+from kptool.engine.state import Job, final_model, slim
 from kptool.errors import DivergedError
 from kptool.geometry import identity
 from kptool.pixels import Arrays
@@ -148,6 +149,44 @@ def test_best_and_patience_resume_too(tmp_path: Path) -> None:
     fit(job(tmp_path / "cut", recipe), keypoints(recipe), no_watch, ran - 1)
     assert whole(tmp_path / "cut", recipe) == alone
     assert len(read_history(tmp_path / "cut" / "history.csv")) == ran
+
+
+@pytest.mark.parametrize(("keep", "ema"), [("last", 0.0), ("last", 0.9), ("best", 0.0), ("best", 0.9)])
+def test_a_finished_fold_keeps_the_weights_that_predict_alone(tmp_path: Path, keep: str, ema: float) -> None:
+    recipe = RECIPE.model_copy(update={"train": RECIPE.train.model_copy(update={"keep": keep, "ema": ema})})
+    task, own = keypoints(recipe), job(tmp_path, recipe)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kptool.engine.fit.slim", lambda _: None)
+        alone = whole(tmp_path, recipe)
+    before = {file.name: file.stat().st_size for file in tmp_path.glob("*.safetensors")}
+    fat = final_model(task, tmp_path, recipe)
+    slim(own)
+    (file,) = tmp_path.glob("*.safetensors")
+    assert file.name == f"{keep}.safetensors"
+    assert len(before) == (3 if keep == "best" else 2)
+    assert file.stat().st_size < sum(before.values()) / 3
+    thin = final_model(task, tmp_path, recipe)
+    assert fat is not None
+    assert thin is not None
+    for name, tensor in fat.state_dict().items():
+        assert torch.equal(tensor, thin.state_dict()[name]), name
+    assert fit(own, task, no_watch), "it is finished"
+    (tmp_path / "oof.parquet").unlink()
+    epochs: list[int] = []
+    assert fit(own, keypoints(recipe), lambda progress: epochs.append(progress.epoch))
+    assert (tmp_path / "oof.parquet").read_bytes() == alone, "and answers as before"
+    assert (epochs[0] == EPOCHS) == (keep == "last"), "from its weights, where those of the last epoch are left"
+
+
+def test_a_damaged_last_checkpoint_leaves_the_one_before_it(tmp_path: Path, reference: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kptool.engine.fit.slim", lambda _: None)
+        whole(tmp_path)
+    (tmp_path / "last.safetensors").write_bytes(b"torn")
+    slim(job(tmp_path))
+    assert final_model(keypoints(), tmp_path, RECIPE) is not None
+    (tmp_path / "oof.parquet").unlink()
+    assert whole(tmp_path) == reference
 
 
 def test_it_learns(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from in_process import RUN_FOLDS, here
 from own_competition import Own, write_own
 from test_cli import Said, refused, run_kptool
 from test_track import Broken, Recorder, curve, float32
@@ -110,9 +111,13 @@ def test_a_tracker_that_breaks_costs_a_line(whole: Whole) -> None:
     assert whole.broken.calls == ["begin", "close"]
 
 
-def test_killed_and_resumed_the_curves_have_no_seam(whole: Whole, tmp_path: Path) -> None:
+def test_killed_and_resumed_the_curves_have_no_seam(whole: Whole, own: Own, tmp_path: Path) -> None:
     """As a kill leaves it: TensorBoard was told of an epoch whose checkpoint was torn, and of no other fold."""
-    run = Path(shutil.copytree(whole.path, tmp_path / "cut"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RUN_FOLDS, here)
+        patch.setattr("kptool.engine.fit.slim", lambda _: None)  # the checkpoint before the last is still there
+        assert cv(own, tmp_path, "--track", "tensorboard").code == 0
+    run = run_of(tmp_path)
     for file in ("oof.parquet", "fold-1/oof.parquet", "fold-1/last.safetensors"):
         (run / file).unlink()
     write_history(run / "fold-1" / "history.csv", read_history(run / "fold-1" / "history.csv")[: EPOCHS - 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, NoReturn
 
@@ -70,7 +71,8 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        _fail(f"{error.filename}: {error.strerror}", KptoolError.exit_code)
+        hint = "free some room there, then go on" if error.errno == errno.ENOSPC else ""
+        _fail(f"{error.filename}: {error.strerror}", KptoolError.exit_code, hint)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     if code == STOPPED:

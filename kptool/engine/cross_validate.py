@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def train(run: Run, taken: Taken, watch: Watch, workers: int | None = None) -> N
             try:
                 run_folds(jobs, left, build, pick_workers(device, len(jobs), workers), watch)
             finally:
-                add_seconds(run, time.perf_counter() - begun)
+                with suppress(OSError):  # on a full disk; what stopped the folds must not be lost behind it
+                    add_seconds(run, time.perf_counter() - begun)
         if run.finished:
             material.join(run)
 

@@ -22,7 +22,7 @@ from kptool.engine import checkpoint
 from kptool.engine.history import Epoch, write_history
 from kptool.engine.optim import set_rates, update_average
 from kptool.engine.progress import Doing, Progress
-from kptool.engine.state import Job, State, averaged, predicting_model, restore, save, start, step_seed, weights
+from kptool.engine.state import Job, State, averaged, predicting_model, restore, save, slim, start, step_seed, weights
 from kptool.errors import DivergedError
 from kptool.files import write_text
 from kptool.tasks.contract import Task
@@ -64,7 +64,8 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
     watch(_progress(state, job, baseline, "predicting"))
     model = predicting_model(state, job, task)
     write_text(job.out / "learned.json", json.dumps(task.learned(model)))
-    task.write_predictions(model, job.held_out, oof)  # last: this file says that the fold is finished
+    task.write_predictions(model, job.held_out, oof)  # this file says that the fold is finished
+    slim(job)
     watch(_progress(state, job, baseline, "stopped early" if early else "done"))
     return True
 

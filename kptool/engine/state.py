@@ -73,11 +73,16 @@ def restore(job: Job, task: Task) -> State | None:
         return None
     tensors, saved = found
     state = start(job, task, fresh=False)
-    state.model.load_state_dict({n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")})
-    checkpoint.restore_optimizers(state.optimizers, tensors)
-    for name in state.average or {}:
-        assert state.average is not None
-        state.average[name].copy_(tensors[f"average/{name}"])
+    if saved.get("finished"):  # it will answer, and not be trained: `slim` left its judged weights alone
+        judged = _judged(tensors)
+        state.model.load_state_dict(judged)
+        averages = judged
+    else:
+        state.model.load_state_dict(_named(tensors, "model/"))
+        checkpoint.restore_optimizers(state.optimizers, tensors)
+        averages = _named(tensors, "average/")
+    for name, tensor in (state.average or {}).items():
+        tensor.copy_(averages[name])
     state.epoch, state.best_epoch = saved["epoch"], saved["best_epoch"]
     state.best = math.inf if saved["best"] is None else saved["best"]
     state.history = [Epoch(*row) for row in saved["history"]]
@@ -116,11 +121,40 @@ def final_model(task: Task, out: Path, recipe: Recipe) -> nn.Module | None:
     files = [out / "best.safetensors"] if best else [out / "last.safetensors", out / "previous.safetensors"]
     if (found := checkpoint.load_newest(*files)) is None:
         return None
-    tensors, _ = found
-    prefix = "average/" if any(name.startswith("average/") for name in tensors) else "model/"
     model = task.model(fresh=False)
-    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    model.load_state_dict(_judged(found[0]))
     return model.eval()
+
+
+def slim(job: Job) -> None:
+    """Leave of a finished fold the weights that predict: the rest only served to go on training.
+
+    AdamW carries two numbers beside each weight, and a checkpoint has a second generation, so that is six parts of
+    seven. A kill in between leaves more than is needed, never less.
+    """
+    last, previous, best = (job.out / f"{name}.safetensors" for name in ("last", "previous", "best"))
+    if job.recipe.train.keep == "best" and checkpoint.load(best) is not None:
+        previous.unlink(missing_ok=True)
+        last.unlink(missing_ok=True)
+    elif (found := checkpoint.load(last)) is not None:
+        tensors, saved = found
+        prefix = _prefix(tensors)
+        kept = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        previous.unlink(missing_ok=True)  # first, because there may be no room for both
+        checkpoint.save(last, kept, saved | {"finished": True})
+
+
+def _prefix(tensors: checkpoint.Tensors) -> str:
+    """What the names of a checkpoint's judged weights begin with: averaged ones, where there are some."""
+    return "average/" if any(name.startswith("average/") for name in tensors) else "model/"
+
+
+def _judged(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
+    return _named(tensors, _prefix(tensors))
+
+
+def _named(tensors: checkpoint.Tensors, prefix: str) -> checkpoint.Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def predicting_model(state: State, job: Job, task: Task) -> nn.Module:
