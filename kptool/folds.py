@@ -95,11 +95,14 @@ def _refuse_empty(fold: Ints, count: int) -> None:
         )
 
 
-def check_leak(fold: Ints, group: Ints, ids: Names | None = None) -> None:
+def check_leak(fold: Ints, group: Ints, ids: Names | None = None, thing: str = "image") -> None:
     """Make sure that no group (N,) stands in two folds (N,).
 
+    Args:
+        thing: what a row is, in words.
+
     Raises:
-        LeakError: it does; names two images of the group (by row where `ids` is not given) and their folds.
+        LeakError: it does; names two of the group (by row where `ids` is not given) and their folds.
     """
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     parted = np.flatnonzero(fold != fold[first[inverse]])
@@ -107,7 +110,7 @@ def check_leak(fold: Ints, group: Ints, ids: Names | None = None) -> None:
         return
     b = int(parted[0])
     a = int(first[inverse[b]])
-    names = [f"row {row}" if ids is None else f"image {ids[row]}" for row in (a, b)]
+    names = [f"row {row}" if ids is None else f"{thing} {ids[row]}" for row in (a, b)]
     raise LeakError(
         f"{names[0]} (fold {fold[a]}) and {names[1]} (fold {fold[b]}) belong to one group but to two folds",
         "start a new run: its folds keep groups whole",
@@ -128,13 +131,14 @@ def save(folds: Folds, ids: Names, scheme: Ints, path: Path) -> None:
     write_atomic(path, lambda temporary: pq.write_table(table, temporary))
 
 
-def load(path: Path, digest: str, ids: Names) -> Folds:
+def load(path: Path, digest: str, ids: Names, thing: str = "image") -> Folds:
     """Read folds.parquet; it is never made anew in silence.
 
     Args:
         path: the file that `save` wrote.
         digest: of the Dataset that is to be split.
         ids: (N,) of the same Dataset.
+        thing: what a row is, in words.
 
     Raises:
         DataError: no such file, a damaged one, or one made for other data.
@@ -155,9 +159,12 @@ def load(path: Path, digest: str, ids: Names) -> Folds:
             "bring back the data it was made for, or start a new run",
         )
     if names != ids.tolist():
-        raise DataError(f"{path} lists other images than the data", "start a new run")
+        raise DataError(f"{path} lists other {thing}s than the data", "start a new run")
     if not ((fold >= 0) & (fold < count)).all():
         raise DataError(f"{path} names folds outside 0 to {count - 1}", "start a new run")
     _refuse_empty(fold, count)
-    check_leak(fold, group, ids)
+    try:
+        check_leak(fold, group, ids, thing)
+    except LeakError as error:
+        raise LeakError(f"{path}: {error.message}", "start a new run: its folds keep groups whole") from None
     return Folds(fold, count, group, digest)

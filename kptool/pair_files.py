@@ -90,13 +90,16 @@ def write_scores(path: Path, scores: Scores) -> None:
 
 
 def read_scores(path: Path) -> Scores:
-    """Read `write_scores` back; raises DataError where a column is missing or of another kind."""
+    """Read `write_scores` back; raises DataError where a column is missing or of another kind, or a score is none."""
     table = _read(path, ("id", "score", "classical"))
     for name in ("score", "classical"):
         if table[name].dtype.kind not in "fi":
             raise DataError(f"{path}: column '{name}' holds no numbers", REMEDY)
     score, classical = (table[name].to_numpy(dtype=np.float64) for name in ("score", "classical"))
-    return Scores(_names(table, "id"), score, classical)
+    ids = _names(table, "id")
+    for row in np.flatnonzero(~np.isfinite(score)):
+        raise DataError(f"{path}: the score of pair {ids[row]} is {score[row]}", "train again")
+    return Scores(ids, score, classical)
 
 
 def join_scores(parts: Sequence[Scores], order: Names) -> tuple[Ints, Scores]:

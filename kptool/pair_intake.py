@@ -47,7 +47,7 @@ def take_in_pairs(found: Found, recipe: Recipe, data: Path | None, saved: Path |
     _refuse_settings_of_points(recipe)
     pairs, notes = read_train(found.competition, data, recipe.data, recipe.seed, recipe.folds.count)
     count = recipe.folds.count
-    folds = load(saved, pairs.digest, pairs.ids) if saved else make(pairs, count, recipe.seed)
+    folds = load(saved, pairs.digest, pairs.ids, "pair") if saved else make(pairs, count, recipe.seed)
     _refuse_one_kind(pairs, folds)
     told = [*notes, *filter(None, [uneven(pairs, folds)])]
     return PairIntake(pairs, folds, naive_leak(pairs, count, recipe.seed), told)

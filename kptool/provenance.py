@@ -73,7 +73,7 @@ class Part:
         recipe: the resolved settings.
         oof_sha256: of its out-of-fold predictions.
         folds: how many of its folds' models were averaged.
-        weights: its share by marking scheme and point; over all runs they sum to 1.
+        weights: its share by marking scheme and point, of pairs by "pair" and "score"; over all runs they sum to 1.
     """
 
     run: str

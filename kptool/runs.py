@@ -137,7 +137,7 @@ def open_keypoint_run(path: Path, command: str) -> Run:
     if run.found.competition.task != "keypoints":
         raise UsageError(
             f"{command} works on keypoints, {path} is a run of {run.found.competition.task}",
-            "kptool report, compare and submit take it",
+            "kptool report, compare, ensemble and submit take it",
         )
     return run
 

@@ -22,7 +22,7 @@ from kptool.errors import DataError, LeakError, QualityError, UsageError
 from kptool.geometry import Floats
 from kptool.metrics.fusion import fuse, scale_of, standardise
 from kptool.metrics.verification import accuracy, auc, fold_probabilities, fold_thresholds
-from kptool.pair_files import read_scores
+from kptool.pair_files import read_scores, write_scores
 from kptool.runs import Run, open_members, open_run
 from kptool.verification import build
 from kptool.verification.load import load
@@ -105,6 +105,13 @@ def test_order_is_followed_noise_gets_little_and_what_is_worse_than_lot_nothing(
     np.testing.assert_allclose(fit_fusion(scores[turn], same), weights[turn], rtol=0, atol=1e-5)
 
 
+def test_a_run_that_says_the_same_of_all_pairs_has_no_weight() -> None:
+    scores, same = noisy(301, 1.5, 0.9)
+    weights = fit_fusion(np.vstack([scores, np.full((1, 301), 0.1)]), same)
+    assert weights[2] == 0
+    np.testing.assert_allclose(weights[:2], fit_fusion(scores, same), rtol=0, atol=1e-6)
+
+
 def test_where_no_run_tells_pairs_apart_all_count_alike() -> None:
     scores, same = noisy(301, -1.0, -2.0, -0.5)
     np.testing.assert_array_equal(fit_fusion(scores, same), np.full(3, 1 / 3))
@@ -117,10 +124,8 @@ def test_equal_weights_are_the_mean_of_scaled_scores(three: list[Run]) -> None:
     joined = join_pairs(three)
     found = weigh_pairs(joined, "equal")
     assert found.gain is None
-    for fold in range(FOLDS):
-        rows = joined.first.fold == fold
-        z = [(s[rows] - s[~rows].mean()) / s[~rows].std() for s in joined.scores]
-        np.testing.assert_allclose(found.scores[rows], np.mean(z, axis=0), rtol=0, atol=1e-12)
+    z = [(s - s.mean()) / s.std() for s in joined.scores]
+    np.testing.assert_allclose(found.scores, np.mean(z, axis=0), rtol=0, atol=1e-12)
 
 
 def relabelled(joined: JoinedPairs, fold: int) -> JoinedPairs:
@@ -169,11 +174,13 @@ def test_noise_is_weighed_away_and_alike_runs_are_averaged(three: list[Run], tmp
         weigh_pairs(join_pairs([three[0], twin]), "fit")
 
 
-def test_one_run_is_itself(three: list[Run]) -> None:
+def test_one_run_is_itself(three: list[Run], tmp_path: Path) -> None:
     found = weigh_pairs(join_pairs(three[:1]))
     own = load(three[0])
     assert (found.how, found.gain, found.weights.tolist()) == ("equal", None, [1.0])
-    assert auc(found.scores, own.same) == pytest.approx(auc(own.score, own.same), abs=0.01)
+    assert auc(found.scores, own.same) == auc(own.score, own.same)
+    same = load(made(three[:1], tmp_path / "runs"))
+    assert build(same).model.accuracy == build(own).model.accuracy
 
 
 # --- the folder ---
@@ -236,9 +243,11 @@ def test_an_ensembles_runs_are_listed_in_its_place(three: list[Run], tmp_path: P
     spread = float(load(inner).score.std())
     weights = np.array([0.5 / spread, 0.5 / spread, 1.0])
     np.testing.assert_allclose(members.weights[:, 0, 0], weights / weights.sum(), rtol=0, atol=1e-12)
+    # What it answers to other pairs, which is this sum, has the scale that its threshold is chosen in.
     scores = np.stack([load(run).score for run in three])
-    again = fuse(scores, scores, members.weights[:, 0, 0])
-    assert np.corrcoef(again, load(outer).score)[0, 1] > 0.995  # whose scales are of two folds of three
+    np.testing.assert_allclose(load(outer).score, fuse(scores, scores, members.weights[:, 0, 0]), rtol=0, atol=1e-12)
+    alone = load(made([inner], root, "equal"))
+    np.testing.assert_allclose(alone.score, load(inner).score, rtol=0, atol=1e-12)
 
 
 def test_the_command_says_what_became_of_each_run(three: list[Run], tmp_path: Path) -> None:
@@ -262,7 +271,7 @@ def test_the_command_says_what_became_of_each_run(three: list[Run], tmp_path: Pa
 def test_other_data_unfinished_runs_and_other_competitions_are_refused(three: list[Run], tmp_path: Path) -> None:
     folder, data = own(tmp_path / "own"), pairs()
     part = write_run(tmp_path / "part", folder, data, drawn(data, 1.0), finished=(0, 2))
-    with pytest.raises(DataError, match="fold 1 of 3 not finished, so not every row has a prediction"):
+    with pytest.raises(DataError, match="fold 1 of 3 not finished, so not all of the data has a prediction"):
         join_pairs([three[0], open_run(part)])
     far = pairs(digest="88" + DIGEST[2:])
     other = write_run(tmp_path / "other", folder, far, drawn(far, 1.0))
@@ -273,6 +282,42 @@ def test_other_data_unfinished_runs_and_other_competitions_are_refused(three: li
     stranger = write_run(tmp_path / "stranger", elsewhere, data, drawn(data, 1.0))
     with pytest.raises(UsageError, match="is a run of others"):
         join_pairs([three[0], open_run(stranger)])
+
+
+def test_other_lists_of_pairs_are_refused_and_lfw_a_is_not_hidden(three: list[Run], tmp_path: Path) -> None:
+    folder, data, root = own(tmp_path / "own"), pairs(), tmp_path / "runs"
+    write_run(root / "own-pairs" / "aligned", folder, data, drawn(data, 1.0, 7), alignment="LFW-a (by name)")
+    write_run(root / "own-pairs" / "listed", folder, data, drawn(data, 1.0, 7), protocol="another view")
+    for name in ("aligned", "listed"):
+        join(root / "own-pairs" / name, data.ids.tolist())
+    aligned = open_run(root / "own-pairs" / "aligned")
+    for order in ([three[0], aligned], [aligned, three[0]]):
+        assert load(made(order, root, "equal")).protocol.endswith("label-free outside data (its alignment)")
+    with pytest.raises(DataError, match=r"listed is of another view, .*good of made view; name runs of one list"):
+        join_pairs([three[0], open_run(root / "own-pairs" / "listed")])
+
+
+def test_a_run_chosen_by_its_held_out_pairs_is_told_beside_one_of_no_epochs(three: list[Run], tmp_path: Path) -> None:
+    folder, data, root = own(tmp_path / "own"), pairs(), tmp_path / "runs"
+    for name, settings in (("closed", ("train.epochs=0",)), ("chosen", ('train.keep="best"',))):
+        write_run(root / "own-pairs" / name, folder, data, drawn(data, 1.0, len(name)), settings)
+        join(root / "own-pairs" / name, data.ids.tolist())
+    closed, chosen = (open_run(root / "own-pairs" / name) for name in ("closed", "chosen"))
+    assert {load(made(order, root, "equal")).keep for order in ([closed, chosen], [chosen, closed])} == {"best"}
+    assert load(made([closed, three[0]], root, "equal")).keep == "last"
+
+
+@pytest.mark.parametrize("damage", ["knew", "score"])
+def test_a_damaged_folder_is_one_line(three: list[Run], tmp_path: Path, damage: str) -> None:
+    run = made(three[:2], tmp_path / "runs")
+    if damage == "knew":
+        (run.path / "env.json").write_text(json.dumps({k: v for k, v in run.env.items() if k != "knew"}))
+        assert "does not tell what its runs knew" in refused(3, "report", run.path)
+        return
+    file = run.path / "fold-1" / "oof.parquet"
+    scores = read_scores(file)
+    write_scores(file, scores._replace(score=np.where(np.arange(len(scores.ids)) == 4, np.nan, scores.score)))
+    assert f"the score of pair {scores.ids[4]} is nan" in refused(3, "report", run.path)
 
 
 def test_a_run_that_parted_people_is_refused(three: list[Run], tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_folds_that_leak_are_refused(faces: Dataset, tmp_path: Path) -> None:
     parted = folds.fold.copy()
     parted[rows[0]] = (parted[rows[0]] + 1) % 5
     save(replace(folds, fold=parted), faces.ids, scheme(), path)
-    with pytest.raises(LeakError, match=f"image {faces.ids[rows[0]]} ") as caught:
+    with pytest.raises(LeakError, match=f"folds.parquet: image {faces.ids[rows[0]]} ") as caught:
         load(path, faces.digest, faces.ids)
     assert caught.value.exit_code == 4
 

@@ -23,7 +23,8 @@ def ensemble(
     weights: Annotated[
         str,
         typer.Option(
-            metavar="HOW", help="equal, fit = by out-of-fold errors, or auto = fit, and equal where that gains nothing."
+            metavar="HOW",
+            help="equal, fit = by out-of-fold predictions, or auto = fit, and equal where that gains nothing.",
         ),
     ] = "auto",
     name: Annotated[str, typer.Option(metavar="NAME", help="What the run is called, after its date.")] = "ensemble",

@@ -32,7 +32,7 @@ def of_pairs(intake: PairIntake, recipe: Recipe, tick: Tick | None = None) -> Ma
         LeakError: people joined by pairs stand in two folds.
     """
     pairs = intake.pairs
-    check_leak(intake.folds.fold, intake.folds.group, pairs.ids)
+    check_leak(intake.folds.fold, intake.folds.group, pairs.ids, "pair")
     frames = pair_frames(pairs, recipe, tick)
     features = prepare_features(pairs.images, pairs.protocol, tick)
     facts = {

@@ -60,7 +60,7 @@ def _refuse_unfinished(run: Run) -> None:
         which = f"fold{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
         every = ",".join(map(str, range(count)))
         raise DataError(
-            f"{run.path}: {which} of {count} not finished, so not every row has a prediction",
+            f"{run.path}: {which} of {count} not finished, so not all of the data has a prediction",
             f"kptool cv --resume {run.path} --folds {every}",
         )
     if run.members is None and not (run.path / "oof.parquet").is_file():
@@ -77,8 +77,11 @@ def _refuse_other_data(first: Run, run: Run) -> None:
             f"{narrow.path} predicted complete rows only, {wide.path} all rows, and an ensemble needs each row of all",
             "leave one out, or train it again with --set data.rows=all",
         )
+    remedy = "name runs of the same files and rows, or train one of them again"
+    if rows[0] == rows[1] and "identities" in (run.recipe.data.pairs_from, first.recipe.data.pairs_from):
+        remedy = "pairs are drawn from folders by seed and folds.count: name runs that share both"
     digests = [str(one.env["data_digest"])[:12] for one in (run, first)]
     raise DataError(
         f"{run.path} was made of other data than {first.path} (digest {digests[0]}, not {digests[1]})",
-        "name runs of the same files and rows, or train one of them again",
+        remedy,
     )

@@ -63,9 +63,9 @@ def make_folder(
         UsageError: a name that cannot be a folder's.
     """
     first = runs[0]
-    keep = "best" if any(run.recipe.train.keep == "best" for run in leaves) else "last"
-    settings = first.recipe.model_dump()
-    settings |= {"name": name, "train": settings["train"] | {"keep": keep}}
+    # What stands for a recipe tells whether any run was chosen by what it is judged on.
+    chosen = next((run for run in leaves if run.recipe.train.keep == "best"), first)
+    settings = first.recipe.model_dump() | {"name": name, "train": chosen.recipe.train.model_dump()}
     run = create(root, first.found, parse(Recipe, settings, "--name"), env | _env(runs, leaves))
     each = tuple(_member(root, run, leaf) for leaf in leaves)
     write_members(run.path, Members(each, weights, how), *run.weighed)

@@ -48,5 +48,10 @@ def join_pairs(runs: Sequence[Run]) -> JoinedPairs:
     for run, outcome in zip(runs, outcomes, strict=True):
         if not np.array_equal(outcome.ids, outcomes[0].ids) or not np.array_equal(outcome.same, outcomes[0].same):
             raise DataError(f"{run.path} has other pairs than {runs[0].path}", "train one of them again")
+        if run.env["protocol"] != runs[0].env["protocol"]:
+            raise DataError(
+                f"{run.path} is of {run.env['protocol']}, {runs[0].path} of {runs[0].env['protocol']}",
+                "name runs of one list of pairs",
+            )
     refuse_leaks(runs, outcomes)
     return JoinedPairs(tuple(runs), outcomes, np.stack([one.score for one in outcomes]))

@@ -1,9 +1,11 @@
 """Choosing the weights of runs of pairs by their out-of-fold scores, and judging the choice by scores it never saw.
 
-Nested, as for points (`kptool.ensemble.weighing`): each fold's pairs are fused by scales and weights of the other
-folds' scores. Fitted weights are taken where they make the log loss smaller than equal ones do by more than the
-standard error of that. Accuracy is too coarse to choose by: of 2200 pairs, two good weightings decide a handful
-otherwise.
+Nested, as for points (`kptool.ensemble.weighing`): each fold's pairs are fused by weights of the other folds' scores.
+The scale of a run is one for all folds: it asks for no label, and with a mean of its own each fold would be moved by
+its share of same pairs, which is what the labels are.
+
+Fitted weights are taken where they make the log loss smaller than equal ones do by more than the standard error of
+that. Accuracy is too coarse to choose by: of 2200 pairs, two good weightings decide a handful otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class WeighedPairs:
     Attributes:
         weights: (M,) for pairs to come; not negative, sum 1.
         how: how they came about.
-        scores: (P,) each fold's by scales, and under "fit" weights, of the other folds.
+        scores: (P,) out of fold; under "fit" each fold's by weights of the other folds.
         gain: of fitted weights on equal ones, where a fit was tried.
     """
 
@@ -67,11 +69,11 @@ def weigh_pairs(joined: JoinedPairs, wanted: Wanted = "auto") -> WeighedPairs:
 
 
 def _fused(joined: JoinedPairs, weights: dict[int, Floats]) -> Floats:
-    """(P,) each fold's pairs by its own weights (M,), in the scales of the other folds' scores."""
+    """(P,) each fold's pairs by its own weights (M,)."""
     out = np.empty(joined.scores.shape[1])
     for fold, own in weights.items():
         rows = joined.first.fold == fold
-        out[rows] = fuse(joined.scores[:, rows], joined.scores[:, ~rows], own)
+        out[rows] = fuse(joined.scores[:, rows], joined.scores, own)
     return out
 
 

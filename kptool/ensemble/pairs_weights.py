@@ -36,6 +36,6 @@ def fit_fusion(scores: Floats, same: Mask) -> Floats:
         return float(np.logaddexp(0, -margin).mean()), z @ slope / len(sign)
 
     bounds = [(0, None)] * runs + [(None, None)]
-    found = minimize(loss, np.append(np.ones(runs), 0.0), jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
+    found = minimize(loss, np.zeros(runs + 1), jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
     u: Floats = found.x[:runs]
     return u / u.sum() if u.sum() > 1e-9 else np.full(runs, 1 / runs)

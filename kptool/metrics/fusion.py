@@ -10,7 +10,7 @@ from kptool.geometry import Floats
 
 
 class Scale(NamedTuple):
-    """Where a scorer's scores lie: their mean, and their standard deviation, 1 where they are all equal."""
+    """Where a scorer's scores lie: their mean, and their standard deviation, infinite where they are all equal."""
 
     middle: float
     spread: float
@@ -22,8 +22,8 @@ class Scale(NamedTuple):
 
 def scale_of(scores: Floats) -> Scale:
     """The scale of n scores; it asks for no label."""
-    spread = float(scores.std())
-    return Scale(float(scores.mean()), spread if spread > 0 else 1.0)
+    middle, spread = float(scores.mean()), float(scores.std())
+    return Scale(middle, spread if spread > 1e-12 * abs(middle) else np.inf)  # what is less is rounding
 
 
 def standardise(scores: Floats, known: Floats) -> Floats:

@@ -56,6 +56,7 @@ def write_pairs_page(
         leak=leak(report.about),
         verdict=verdict(report),
         figure_rows=list(figure_rows(report)),
+        members=run.members is not None,
         shown=len(gallery.pairs),
         pictures="" if arrays is not None else provenance.at_home(why) or "the pictures are not there",
         figures=drawings(report),

@@ -26,7 +26,7 @@ def load(run: Run) -> PairOutcome:
     if not run.finished:
         raise DataError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
     pairs = read_pairs(run.path)
-    folds = load_folds(run.path / "folds.parquet", env["data_digest"], pairs.ids)
+    folds = load_folds(run.path / "folds.parquet", env["data_digest"], pairs.ids, "pair")
     rows, found = join_scores([read_scores(run.fold(k) / "oof.parquet") for k in run.finished], pairs.ids)
     score, classical = np.full((2, len(pairs.ids)), np.nan)
     score[rows], classical[rows] = found.score, found.classical
@@ -74,7 +74,12 @@ class Knew(NamedTuple):
 def knew(run: Run) -> Knew:
     """What a run's training knew; of an ensemble, what that of any of its runs did."""
     if run.members is not None:
-        return Knew(**run.env["knew"])
+        try:
+            return Knew(**run.env["knew"])
+        except (KeyError, TypeError):
+            raise DataError(
+                f"{run.path}: env.json does not tell what its runs knew", "make the ensemble again"
+            ) from None
     recipe = run.recipe
     return Knew(
         names=recipe.train.pairs == "all" or recipe.train.loss == "arcface",
