@@ -469,7 +469,7 @@ def test_without_cache_and_data_the_report_stands_and_says_why_there_are_no_pict
     assert "NOTE No pictures" not in report(copy)
     text = " ".join(report(copy, "--faces").split())
     assert "NOTE No pictures of faces: " in text
-    assert str(tmp_path / "gone") in text
+    assert str(tmp_path / "gone") in text.replace(" ", "")  # a path longer than the line is broken
     assert not (tmp_path / "empty" / "frames").exists()
 
 
