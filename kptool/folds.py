@@ -166,5 +166,5 @@ def load(path: Path, digest: str, ids: Names, thing: str = "image") -> Folds:
     try:
         check_leak(fold, group, ids, thing)
     except LeakError as error:
-        raise LeakError(f"{path}: {error.message}", "start a new run: its folds keep groups whole") from None
+        raise LeakError(f"{path}: {error.message}", error.hint) from None
     return Folds(fold, count, group, digest)

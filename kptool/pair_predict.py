@@ -75,7 +75,7 @@ def _predict_members(run: Run, pairs: Pairs, tick: Tick | None) -> Iterator[Pair
             if done < models:
                 yield PairStep(done, step.scores)
         found.append(step.scores)
-        known.append(np.concatenate([read_scores(member.fold(k) / "oof.parquet").score for k in member.finished]))
+        known.append(np.concatenate([read_scores(file).score for file in member.of_finished("oof.parquet")]))
     yield PairStep(done, fuse(np.stack(found), np.stack(known), members.weights[:, 0, 0]))
 
 

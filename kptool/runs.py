@@ -70,6 +70,10 @@ class Run:
         """Folds whose out-of-fold predictions are written."""
         return [k for k in self.wanted if (self.fold(k) / "oof.parquet").is_file()]
 
+    def of_finished(self, file: str) -> list[Path]:
+        """The file of that name in the folder of each finished fold, there or not."""
+        return [self.fold(k) / file for k in self.finished]
+
     @property
     def members(self) -> Members | None:
         """The runs of an ensemble and their weights; None for a run that was trained."""

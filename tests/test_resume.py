@@ -13,7 +13,7 @@ from kptool.config import Recipe
 from kptool.engine.fit import fit
 from kptool.engine.history import read_history
 from kptool.engine.progress import Progress
-from kptool.engine.state import Job, final_model, slim
+from kptool.engine.state import Job, final_model, restore, slim
 from kptool.errors import DivergedError
 from kptool.geometry import identity
 from kptool.pixels import Arrays
@@ -156,11 +156,12 @@ def test_a_finished_fold_keeps_the_weights_that_predict_alone(tmp_path: Path, ke
     recipe = RECIPE.model_copy(update={"train": RECIPE.train.model_copy(update={"keep": keep, "ema": ema})})
     task, own = keypoints(recipe), job(tmp_path, recipe)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kptool.engine.fit.slim", lambda _: None)
+        patch.setattr("kptool.engine.fit.slim", lambda *_: None)
         alone = whole(tmp_path, recipe)
     before = {file.name: file.stat().st_size for file in tmp_path.glob("*.safetensors")}
-    fat = final_model(task, tmp_path, recipe)
-    slim(own)
+    fat, state = final_model(task, tmp_path, recipe), restore(own, task)
+    assert state is not None
+    slim(state, own)
     (file,) = tmp_path.glob("*.safetensors")
     assert file.name == f"{keep}.safetensors"
     assert len(before) == (3 if keep == "best" else 2)
@@ -178,12 +179,14 @@ def test_a_finished_fold_keeps_the_weights_that_predict_alone(tmp_path: Path, ke
     assert (epochs[0] == EPOCHS) == (keep == "last"), "from its weights, where those of the last epoch are left"
 
 
-def test_a_damaged_last_checkpoint_leaves_the_one_before_it(tmp_path: Path, reference: bytes) -> None:
+def test_a_damaged_last_checkpoint_is_written_again(tmp_path: Path, reference: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kptool.engine.fit.slim", lambda _: None)
+        patch.setattr("kptool.engine.fit.slim", lambda *_: None)
         whole(tmp_path)
+    state = restore(job(tmp_path), keypoints())
+    assert state is not None
     (tmp_path / "last.safetensors").write_bytes(b"torn")
-    slim(job(tmp_path))
+    slim(state, job(tmp_path))
     assert final_model(keypoints(), tmp_path, RECIPE) is not None
     (tmp_path / "oof.parquet").unlink()
     assert whole(tmp_path) == reference

@@ -115,7 +115,7 @@ def test_killed_and_resumed_the_curves_have_no_seam(whole: Whole, own: Own, tmp_
     """As a kill leaves it: TensorBoard was told of an epoch whose checkpoint was torn, and of no other fold."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RUN_FOLDS, here)
-        patch.setattr("kptool.engine.fit.slim", lambda _: None)  # the checkpoint before the last is still there
+        patch.setattr("kptool.engine.fit.slim", lambda *_: None)  # the checkpoint before the last is still there
         assert cv(own, tmp_path, "--track", "tensorboard").code == 0
     run = run_of(tmp_path)
     for file in ("oof.parquet", "fold-1/oof.parquet", "fold-1/last.safetensors"):

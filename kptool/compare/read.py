@@ -85,7 +85,7 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def _entry(name: str, run: Run) -> Entry:
-    files = [run.fold(k) / "history.csv" for k in run.finished]
+    files = run.of_finished("history.csv")
     return Entry(name, run, load(run), tuple(tuple(read_history(file)) for file in files if file.is_file()))
 
 

@@ -65,7 +65,7 @@ def fit(job: Job, task: Task, watch: Watch, until: int | None = None) -> bool:
     model = predicting_model(state, job, task)
     write_text(job.out / "learned.json", json.dumps(task.learned(model)))
     task.write_predictions(model, job.held_out, oof)  # this file says that the fold is finished
-    slim(job)
+    slim(state, job)
     watch(_progress(state, job, baseline, "stopped early" if early else "done"))
     return True
 

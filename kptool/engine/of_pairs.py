@@ -88,7 +88,7 @@ def make_pair_task(
 
 def join_pair_folds(run: Run, order: Names) -> None:
     """Write oof.parquet: the finished folds' scores in the data's order."""
-    parts = [read_scores(run.fold(k) / "oof.parquet") for k in run.finished]
+    parts = [read_scores(file) for file in run.of_finished("oof.parquet")]
     if parts:
         write_scores(run.path / "oof.parquet", join_scores(parts, order)[1])
 

@@ -123,6 +123,6 @@ def refuse_other_schemes(run: Run, intake: Intake) -> None:
 
 def join_folds(run: Run, schema: Schema, order: Names) -> None:
     """Write oof.parquet: the finished folds' predictions in the data's order."""
-    parts = [read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished]
+    parts = [read_predictions(file, schema) for file in run.of_finished("oof.parquet")]
     if parts:
         write_predictions(run.path / "oof.parquet", join(parts, order)[1])

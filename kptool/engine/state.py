@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,10 +94,14 @@ def save(state: State, job: Job) -> None:
     """Lay a fold on disk: the checkpoint first, then the curves it speaks of."""
     tensors = {f"model/{n}": t for n, t in state.model.state_dict().items()}
     tensors |= weights(state) | checkpoint.optimizer_tensors(state.optimizers)
-    best = state.best if math.isfinite(state.best) else None
-    saved = {"epoch": state.epoch, "best": best, "best_epoch": state.best_epoch, "history": state.history}
-    checkpoint.save(job.out / "last.safetensors", tensors, saved, previous=job.out / "previous.safetensors")
+    checkpoint.save(job.out / "last.safetensors", tensors, _told(state), previous=job.out / "previous.safetensors")
     write_history(job.out / "history.csv", state.history)
+
+
+def _told(state: State) -> dict[str, Any]:
+    """What a checkpoint says of a fold beside its tensors; `restore` reads it."""
+    best = state.best if math.isfinite(state.best) else None
+    return {"epoch": state.epoch, "best": best, "best_epoch": state.best_epoch, "history": state.history}
 
 
 def averaged(state: State, task: Task) -> nn.Module:
@@ -126,7 +131,7 @@ def final_model(task: Task, out: Path, recipe: Recipe) -> nn.Module | None:
     return model.eval()
 
 
-def slim(job: Job) -> None:
+def slim(state: State, job: Job) -> None:
     """Leave of a finished fold the weights that predict: the rest only served to go on training.
 
     AdamW carries two numbers beside each weight, and a checkpoint has a second generation, so that is six parts of
@@ -136,21 +141,14 @@ def slim(job: Job) -> None:
     if job.recipe.train.keep == "best" and checkpoint.load(best) is not None:
         previous.unlink(missing_ok=True)
         last.unlink(missing_ok=True)
-    elif (found := checkpoint.load(last)) is not None:
-        tensors, saved = found
-        prefix = _prefix(tensors)
-        kept = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    else:
         previous.unlink(missing_ok=True)  # first, because there may be no room for both
-        checkpoint.save(last, kept, saved | {"finished": True})
-
-
-def _prefix(tensors: checkpoint.Tensors) -> str:
-    """What the names of a checkpoint's judged weights begin with: averaged ones, where there are some."""
-    return "average/" if any(name.startswith("average/") for name in tensors) else "model/"
+        checkpoint.save(last, weights(state), _told(state) | {"finished": True})
 
 
 def _judged(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
-    return _named(tensors, _prefix(tensors))
+    """The weights of the model that is judged: averaged ones, where there are some."""
+    return _named(tensors, "average/") or _named(tensors, "model/")
 
 
 def _named(tensors: checkpoint.Tensors, prefix: str) -> checkpoint.Tensors:

@@ -17,9 +17,7 @@ from kptool.pair_files import PAIRS, PICTURES, Scores, write_scores
 from kptool.runs import Run
 from kptool.verification.load import knew
 
-SHARED: Final[tuple[str, ...]] = (
-    "data_digest", "size", "crop_box", "features", "protocol", "alignment", "naive_leak",
-)  # fmt: skip
+SHARED: Final[tuple[str, ...]] = ("data_digest", "size", "crop_box", "features", "protocol", "naive_leak")
 COPIED: Final = (PAIRS, PICTURES, "folds.parquet")
 
 

@@ -52,14 +52,12 @@ def weigh_pairs(joined: JoinedPairs, wanted: Wanted = "auto") -> WeighedPairs:
     Raises:
         QualityError: wanted is "fit", and it gains no more than the standard error of its gain.
     """
-    runs, folds = len(joined.runs), np.unique(joined.first.fold)
+    runs = len(joined.runs)
     same = np.full(runs, 1 / runs)
-    plain = _fused(joined, {int(k): same for k in folds})
+    plain = fuse(joined.scores, joined.scores, same)
     if wanted == "equal" or runs == 1:
         return WeighedPairs(same, "equal", plain, None)
-    others = {int(k): joined.first.fold != k for k in folds}
-    each = {k: fit_fusion(joined.scores[:, rows], joined.first.same[rows]) for k, rows in others.items()}
-    mixed = _fused(joined, each)
+    mixed = _fitted(joined)
     found = _gain(joined, plain, mixed)
     if found.real:
         return WeighedPairs(fit_fusion(joined.scores, joined.first.same), "fit", mixed, found)
@@ -68,12 +66,13 @@ def weigh_pairs(joined: JoinedPairs, wanted: Wanted = "auto") -> WeighedPairs:
     return WeighedPairs(same, "equal", plain, found)
 
 
-def _fused(joined: JoinedPairs, weights: dict[int, Floats]) -> Floats:
-    """(P,) each fold's pairs by its own weights (M,)."""
-    out = np.empty(joined.scores.shape[1])
-    for fold, own in weights.items():
-        rows = joined.first.fold == fold
-        out[rows] = fuse(joined.scores[:, rows], joined.scores, own)
+def _fitted(joined: JoinedPairs) -> Floats:
+    """(P,) each fold's pairs by weights fitted on the other folds."""
+    scores, first = joined.scores, joined.first
+    out = np.empty(scores.shape[1])
+    for fold in np.unique(first.fold):
+        rows = first.fold == fold
+        out[rows] = fuse(scores[:, rows], scores, fit_fusion(scores[:, ~rows], first.same[~rows]))
     return out
 
 

@@ -31,7 +31,7 @@ def load(run: Run) -> Outcome:
         raise DataError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
     ids, truth = read_points(run.path / "truth.parquet", schema)
     folds = load_folds(run.path / "folds.parquet", env["data_digest"], ids)
-    rows, found = join([read_predictions(run.fold(k) / "oof.parquet", schema) for k in run.finished], ids)
+    rows, found = join([read_predictions(file, schema) for file in run.of_finished("oof.parquet")], ids)
     predicted, spread = np.full(truth.shape, np.nan), np.full(truth.shape[:2], np.nan)
     predicted[rows], spread[rows] = found.points, found.spread
     schemes, faces, history = of_saved(env["schemes"], schema), load_faces(run, ids), _history(run)
@@ -109,7 +109,7 @@ def load_faces(run: Run, ids: Names) -> Faces:
 
 def _across(run: Run, schemes: int, points: int) -> Across | None:
     """The sums of all finished folds; None where one has none: an older run's, an ensemble's, or of one scheme."""
-    files = [run.fold(k) / FILE for k in run.finished]
+    files = run.of_finished(FILE)
     if not all(file.is_file() for file in files):
         return None
     first, *others = (read_across(file, schemes, points) for file in files)
@@ -143,7 +143,7 @@ def _speed(history: dict[int, list[Epoch]]) -> float | None:
 
 def _label_shift(run: Run) -> list[float] | None:
     """Mean over the folds of what each learned of its labels; None for a run without mirroring."""
-    files = [run.fold(k) / "learned.json" for k in run.finished]
+    files = run.of_finished("learned.json")
     if not run.recipe.augment.mirror or not all(file.is_file() for file in files):
         return None
     shifts = [json.loads(file.read_text(encoding="utf-8"))["label_shift"] for file in files]

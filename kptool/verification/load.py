@@ -27,7 +27,7 @@ def load(run: Run) -> PairOutcome:
         raise DataError(f"{run.path}: no fold is finished", f"kptool cv --resume {run.path}")
     pairs = read_pairs(run.path)
     folds = load_folds(run.path / "folds.parquet", env["data_digest"], pairs.ids, "pair")
-    rows, found = join_scores([read_scores(run.fold(k) / "oof.parquet") for k in run.finished], pairs.ids)
+    rows, found = join_scores([read_scores(file) for file in run.of_finished("oof.parquet")], pairs.ids)
     score, classical = np.full((2, len(pairs.ids)), np.nan)
     score[rows], classical[rows] = found.score, found.classical
     history = _history(run)
